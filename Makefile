@@ -8,7 +8,7 @@ override CFLAGS += -std=c11 -D_GNU_SOURCE $(WARNINGS)
 B        ?= build
 LIBS      = -ljansson -lz -lm -ldl -lpthread
 
-sources  := $(sort $(wildcard compiler/*/*.c) $(wildcard grammar/*.c))
+sources  := $(sort $(wildcard compiler/*/*.c) $(wildcard grammar/*.c) $(wildcard compiler/pipeline.c))
 simd     := $(sort $(wildcard compiler/emit/simd/*.h))
 runtime  := $(sort $(wildcard runtime/*.[ch]))
 objects  := $(patsubst %.c,$(B)/obj/%.o,$(sources)) $(B)/obj/parser.o $(B)/obj/scanner.o $(B)/obj/prelude.o $(B)/obj/pasted.o

@@ -1,0 +1,65 @@
+/* emit.h -- programs to C text: the header, the forward file, the backward file, the weights. */
+#ifndef NETC_EMIT_H
+#define NETC_EMIT_H
+
+#include "../loop/loop.h"
+#include "../target/target.h"
+
+typedef enum Embed { EMBED_none, EMBED_inline, EMBED_string, EMBED_incbin, EMBED_file } Embed;
+
+/* One field of NET_weights or NET_state: aligned to 64 bytes, elements in the stored order of `buffer`. */
+typedef struct Field {
+    const char *name;        /* "conv_1.weight"; the C field is conv_1_weight */
+    const Node *node;        /* shape, layout, init, value */
+    const Buffer *buffer;    /* strides */
+    int64_t offset;          /* bytes, from the struct's start; multiple of 64 */
+} Field;
+
+/* What is written for one net. The programs' params agree in shape and layout where they share a name. */
+typedef struct Unit {
+    Arena *arena;
+    const Sources *sources;       /* for the .net line above each kernel; may be NULL */
+    const char *net;              /* C identifier: prefix of every symbol */
+    const Target *target;
+    bool f64;                     /* all `float` are `double`, for gradient checks; scalar target only */
+    const Program *forward;       /* NET_forward.c */
+    const Program *evaluate;      /* NET_backward.c: the three below; all NULL without --train */
+    const Program *gradient;
+    const Program *step;
+    VEC(Field) weights;           /* params of all programs, by first use in step, evaluate, forward */
+    int64_t weights_bytes;        /* sizeof NET_weights */
+    VEC(Field) state;
+    int64_t state_bytes;
+    Embed embed;                  /* not none: every weight has node->value */
+} Unit;
+
+/* Fills weights and state from the programs. */
+void unit_fields(Unit *u);
+
+typedef struct EmittedFile { const char *name; const char *bytes; size_t size; } EmittedFile;
+typedef struct Emitted { VEC(EmittedFile) file; } Emitted;
+
+/* NET.h, NET_forward.c, with training NET_backward.c, with weights NET_weights.c / .bin / .safetensors as embed asks.
+   Same unit, same bytes. */
+void emit_unit(const Unit *u, Emitted *out);
+
+/* NET_host.c, for netc's own use through dlopen, not for users:
+       void netc_forward(void *const *p);   p: weights, inputs ..., outputs ..., workspace
+       void netc_evaluate(void *const *p);  p: weights, inputs ..., outputs ..., call, workspace
+       void netc_gradient(void *const *p);  p: weights, inputs ..., gradient, outputs ..., call, workspace
+       void netc_step(void *const *p);      p: weights, state, inputs ..., outputs ..., call, workspace
+   inputs: the program's BUF_input buffers by id; outputs: its BUF_output buffers by id, that is in root order
+   (loss, totals, named outputs, each a pointer to its elements). call: const HostCall *. */
+void emit_host(const Unit *u, Emitted *out);
+
+/* What a call takes beside tensors; the same struct is NET_call in the header. */
+typedef struct HostCall {
+    float rate;          /* learning rate of this step */
+    int32_t valid;       /* evaluate: how many leading samples of the batch count */
+    uint64_t seed, step; /* step counts from 0 */
+} HostCall;
+
+/* A C identifier from a model's name: "conv_1.weight" -> "conv_1_weight"; never a keyword. */
+const char *c_name(Arena *a, const char *name);
+
+#endif

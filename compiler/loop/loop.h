@@ -1,0 +1,143 @@
+/* loop.h -- loops: what one kernel computes, as an index space and scalar expressions. The only header of the loop IR. */
+#ifndef NETC_LOOP_H
+#define NETC_LOOP_H
+
+#include "../ir/ir.h"
+
+/* ---- buffers ---- */
+
+typedef enum BufferKind {
+    BUF_input,       /* argument, read only */
+    BUF_output,      /* argument, written */
+    BUF_param,       /* field of the weights */
+    BUF_state,       /* field of the optimiser's state */
+    BUF_gradient,    /* field of the gradients: laid out as the param it belongs to */
+    BUF_constant,    /* static const array in the file; `data` holds it */
+    BUF_scalar,      /* field of the call's numbers: rate, step, valid; seed and step feed EX_random */
+    BUF_workspace    /* in the arena, at `offset` */
+} BufferKind;
+
+typedef struct Buffer Buffer;
+struct Buffer {
+    int id;
+    BufferKind kind;
+    DType dtype;
+    Shape shape;                   /* logical */
+    int64_t stride[RANK_MAX];      /* elements; of `shape`'s dimensions in the stored order */
+    int64_t elements;
+    const char *name;              /* "image", "conv.weight", or after the node it holds */
+    const Node *node;              /* leaf, root or anchor it belongs to */
+    const double *data;            /* BUF_constant, in stored order */
+    Buffer *base;                  /* not NULL: the same memory as `base` (same elements) under another shape */
+    int64_t offset;                /* BUF_workspace without base: bytes from the arena's start, multiple of 64 */
+    int first, last;               /* first kernel that writes, last that reads it (program order) */
+};
+
+/* ---- expressions: one element ---- */
+
+/*   name      args  C helper   */
+#define EXPRS(E)                                                                                                      \
+    E(constant, 0) /* value */                                                                                        \
+    E(load,     0) /* buffer[index...]; any dtype, converted to real */                                               \
+    E(index,    0) /* the affine index[0] as a real */                                                                \
+    E(reduced,  0) /* in Kernel.result: what the reduction gave */                                                    \
+    E(random,   0) /* uniform; `key`, and the affine index[0] as the counter */                                       \
+    E(neg, 1) E(exp, 1) E(log, 1) E(log1p, 1) E(sqrt, 1) E(abs, 1) E(sin, 1) E(cos, 1) E(tanh, 1) E(sigmoid, 1)       \
+    E(erf, 1) E(relu, 1) E(floor, 1)                                                                                  \
+    E(add, 2) E(sub, 2) E(mul, 2) E(div, 2) E(max, 2) E(min, 2) E(pow, 2)                                             \
+    E(eq, 2) E(ne, 2) E(lt, 2) E(le, 2) E(gt, 2) E(ge, 2)                                                             \
+    E(where, 3)    /* arg 0 != 0 ? arg 1 : arg 2; all three are evaluated */                                          \
+    E(trunc_i32, 1) E(trunc_u8, 1) /* the value after a store and load as that type */
+
+typedef enum ExprKind {
+#define E(name, args) EX_##name,
+    EXPRS(E)
+#undef E
+    EX_COUNT
+} ExprKind;
+
+typedef struct Expr Expr;
+struct Expr {
+    ExprKind kind;
+    double value;
+    uint32_t key;
+    Buffer *buffer;
+    Affine *index;                 /* load: one per dimension of buffer->shape, over the kernel's axes */
+    Expr *arg[3];
+};
+
+extern const char *const expr_names[EX_COUNT];
+extern const int expr_args[EX_COUNT];
+
+/* Builders fold constants and drop x + 0, x * 1. */
+Expr *ex_number(Arena *a, double value);
+Expr *ex_load(Arena *a, Buffer *b, const Affine *index);
+Expr *ex_index(Arena *a, Affine i);
+Expr *ex_reduced(Arena *a);
+Expr *ex_random(Arena *a, uint32_t key, Affine counter);
+Expr *ex_unary(Arena *a, ExprKind kind, Expr *x);
+Expr *ex_binary(Arena *a, ExprKind kind, Expr *x, Expr *y);
+Expr *ex_where(Arena *a, Expr *condition, Expr *x, Expr *y);
+
+/* The value of one elementwise expression kind: the meaning of every EX_ with arguments, in double. */
+double expr_apply(ExprKind kind, const double *x);
+
+/* ---- kernels: one perfect loop nest ---- */
+
+typedef enum Reduce { REDUCE_none, REDUCE_sum, REDUCE_max, REDUCE_min } Reduce;
+
+typedef struct Axis {
+    int64_t extent;
+    bool reduce;                   /* runs inside; only where Kernel.reduce is not none */
+    const char *name;              /* "n", "oc", "y", "x", "ky" ...: unique in the kernel, a C identifier */
+} Axis;
+
+/* For every point of the axes that do not reduce:  r = reduce(value over the reduce axes);  out[store] = result(r).
+   With `accumulate`:  out[store] += result. The kernel may read `out` elsewhere in place only at the same index. */
+typedef struct Kernel {
+    const char *name;              /* C identifier, from the model: "conv_1" */
+    const Node *node;              /* the anchor or root, for comments and messages */
+    int n_axes;
+    Axis axis[AXES_MAX];           /* the out axes, then the reduce axes */
+    Reduce reduce;
+    Expr *value;
+    Expr *result;                  /* NULL: the reduced (or only) value as it is */
+    Buffer *out;
+    Affine store[RANK_MAX];        /* one per dimension of out->shape; only out axes */
+    bool accumulate;
+} Kernel;
+
+typedef struct Program {
+    Arena *arena;
+    const Graph *graph;            /* after all passes */
+    const char *name;              /* "forward", "evaluate", "gradient", "step" */
+    VEC(Buffer *) buffer;
+    VEC(Kernel *) kernel;          /* in the order of execution */
+    int64_t workspace_bytes;       /* by plan */
+    int64_t lower_bound;           /* the largest sum of buffers alive at once */
+    int64_t multiply_adds;         /* of contractions */
+} Program;
+
+typedef struct LowerOptions {
+    bool no_fuse;                  /* every node is a kernel of its own */
+    bool no_reuse;                 /* every workspace buffer has memory of its own */
+} LowerOptions;
+
+/* Graph to kernels: decides which nodes are stored, pulls elementwise and moving nodes into the kernels that use
+   them, makes epilogues, plans memory. op/lower.c, op/plan.c. */
+Program *graph_lower(Graph *g, const char *name, const LowerOptions *options);
+
+/* Linear offset of an index: sum of dim * stride. */
+Affine buffer_address(const Buffer *b, const Affine *index);
+/* The elements of a tensor from row-major order of b->shape to b's stored order and back. */
+void buffer_store_order(const Buffer *b, const double *row_major, double *stored);
+
+/* Index ranges inside buffers, axes used once, stores injective unless accumulate; internal_error otherwise. */
+void program_verify(const Program *p);
+void program_print(Text *out, const Program *p);
+
+/* Runs the kernels in double with plain loops. memory[buffer id]: stored-order doubles of input, param, state, output,
+   scalar buffers (caller's); constants and workspace are made here. */
+void program_eval(const Program *p, double *const *memory, uint64_t seed, uint64_t step);
+
+#endif

@@ -1,0 +1,24 @@
+/* target.h -- the instruction sets that netc writes for. */
+#ifndef NETC_TARGET_H
+#define NETC_TARGET_H
+
+#include <stdbool.h>
+
+typedef struct Target {
+    const char *name;        /* "avx2" */
+    int lanes;               /* f32 per vector; 1: no vectors */
+    int registers;           /* vector registers */
+    const char *simd;        /* the header of emit/simd that is pasted: "avx2.h" */
+    const char *pragma;      /* for #pragma GCC target, or NULL: "avx2,fma" */
+    const char *compiler;    /* cross compiler for tests, or NULL: "aarch64-linux-gnu-gcc" */
+    const char *what;
+} Target;
+
+extern const Target targets[];       /* from targets.def; ends with a NULL name; "native" is not in it */
+
+/* The row by name; "native" is the best row that this processor runs. NULL when unknown. */
+const Target *target_find(const char *name);
+/* Whether this processor runs its code. */
+bool target_runs_here(const Target *t);
+
+#endif

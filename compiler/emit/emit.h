@@ -54,7 +54,7 @@ void emit_host(const Unit *u, Emitted *out);
 
 /* What a call takes beside tensors; the same struct is NET_call in the header. */
 typedef struct HostCall {
-    float rate;          /* learning rate of this step */
+    double rate;         /* learning rate of this step */
     int32_t valid;       /* evaluate: how many leading samples of the batch count */
     uint64_t seed, step; /* step counts from 0 */
 } HostCall;

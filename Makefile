@@ -14,7 +14,8 @@ runtime  := $(sort $(wildcard runtime/*.[ch]))
 objects  := $(patsubst %.c,$(B)/obj/%.o,$(sources)) $(B)/obj/parser.o $(B)/obj/scanner.o $(B)/obj/prelude.o $(B)/obj/pasted.o
 tests    := $(sort $(wildcard tests/unit/*.c))
 
-all: $(B)/netc                     ## the compiler: build/netc
+all: deps-build                    ## the compiler: build/netc
+	@$(MAKE) --no-print-directory $(B)/netc
 
 $(B)/netc: $(B)/obj/compiler/main.o $(B)/libnetc.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -61,6 +62,61 @@ $(B)/tests/%: tests/unit/%.c $(B)/libnetc.a
 unit: $(tests:tests/unit/%.c=$(B)/tests/%)
 	@set -e; for t in $^; do $$t; done
 
+# ---- what must be installed: names it, or installs it with apt as root or by sudo ----
+
+have = sh share/need.sh
+deps-build:
+	@$(have) flex:flex bison:bison pkg-config:pkg-config /usr/include/jansson.h:libjansson-dev /usr/include/zlib.h:zlib1g-dev
+deps-check: deps-build
+	@$(have) /usr/include/check.h:check
+
+# ---- tests ----
+
+check: deps-check all              ## build and pass the quick tests (under three minutes)
+	@$(MAKE) --no-print-directory $(tests:tests/unit/%.c=$(B)/tests/%) $(B)/tests/three
+	@B=$(B) CC="$(CC)" sh tests/run.sh quick
+
+check-all: deps-check all          ## all tests: sweeps, random nets, every compiler and target, fuzzing
+	@$(MAKE) --no-print-directory $(tests:tests/unit/%.c=$(B)/tests/%) $(B)/tests/three
+	@B=$(B) CC="$(CC)" sh tests/run.sh all
+
+$(B)/tests/three: tests/three/three.c $(B)/libnetc.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -MF $(B)/tests/three.d -I$(B)/gen -o $@ $< $(B)/libnetc.a $(LIBS)
+
+# ---- the demonstration: draw digits, learn them, ship them ----
+
+D := $(B)/demo
+demo: all                          ## draw digits, train on them, emit C with the weights inside, classify
+	@mkdir -p $(D)
+	@$(CC) -O2 -o $(D)/draw examples/digits/draw.c examples/digits/glyph.c -lm
+	@echo "== drawing 6,000 digits to learn from and 1,000 to be tested on"
+	@$(D)/draw 1 6000 $(D)/images.idx $(D)/labels.idx
+	@$(D)/draw 2 1000 $(D)/test-images.idx $(D)/test-labels.idx
+	@echo "== netc train examples/digits/digits.net"
+	@$(B)/netc train examples/digits/digits.net image=$(D)/images.idx digit=$(D)/labels.idx \
+	    --valid image=$(D)/test-images.idx digit=$(D)/test-labels.idx -o $(D)/digits.safetensors
+	@echo "== netc emit: digits.h, digits_forward.c, digits_weights.c"
+	@$(B)/netc emit examples/digits/digits.net -o $(D)/c --weights $(D)/digits.safetensors --embed inline
+	@$(CC) -O2 -Iexamples/digits -I$(D)/c -o $(D)/classify examples/digits/classify.c examples/digits/glyph.c $(D)/c/*.c -lm
+	@ls -l $(D)/classify | awk '{ print "== one binary of " $$5 " bytes: $(D)/classify" }'
+	@$(D)/classify
+
+bench: all                         ## time the emitted C of the examples
+	@B=$(B) CC="$(CC)" sh tests/bench/run.sh
+
+# ---- install ----
+
+install: all                       ## into $(DESTDIR)$(prefix)
+	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/share/netc/runtime $(DESTDIR)$(prefix)/share/doc/netc
+	install -m 755 $(B)/netc $(DESTDIR)$(prefix)/bin/netc
+	install -m 644 $(runtime) $(DESTDIR)$(prefix)/share/netc/runtime
+	install -m 644 grammar/prelude.net $(DESTDIR)$(prefix)/share/netc/prelude.net
+	install -m 644 README.md docs/*.md $(DESTDIR)$(prefix)/share/doc/netc
+
+uninstall:                         ## remove what install made
+	rm -rf $(DESTDIR)$(prefix)/bin/netc $(DESTDIR)$(prefix)/share/netc $(DESTDIR)$(prefix)/share/doc/netc
+
 clean:                             ## remove build/
 	rm -rf $(B)
 
@@ -68,5 +124,5 @@ help:                              ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all clean help unit
+.PHONY: all deps-build deps-check unit check check-all demo bench install uninstall clean help
 .DELETE_ON_ERROR:

@@ -103,7 +103,17 @@ typedef struct EvalInputs {
 } EvalInputs;
 void graph_eval(const Graph *g, Arena *a, const EvalInputs *in, const double **results);
 
-/* The number in [0, 1) that op random draws, the same on every target: multiple of 2^-24. */
+/* What op random draws, the same bits on every target, in arithmetic of uint32_t alone (vectors of it do the same):
+
+       mix(x):  x ^= x >> 16;  x *= 0x7feb352d;  x ^= x >> 15;  x *= 0x846ca68b;  x ^= x >> 16
+       base:    h = 0;  for each word w of  seed low, seed high, step low, step high, key:  h = mix((h ^ w) + 0x9e3779b9)
+                base[0] = h;  base[1] = mix(h + 0x9e3779b9)                  -- once per call and node
+       hash:    mix(mix(index * 0x9e3779b1 + base[0]) ^ base[1])             -- once per element
+       number:  (hash >> 8) * 2^-24, in [0, 1)
+
+   index is the element's row-major index in the logical shape. */
+void random_base(uint64_t seed, uint64_t step, uint32_t key, uint32_t base[2]);
+uint32_t random_hash(const uint32_t base[2], uint32_t index);
 double random_uniform(uint64_t seed, uint64_t step, uint32_t key, uint32_t index);
 
 #endif

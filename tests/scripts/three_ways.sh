@@ -1,0 +1,32 @@
+#!/bin/sh
+# three_ways.sh -- every block of tests/blocks: compiled C against the interpreter, on every target this machine runs.
+B=${B:-build}
+dir=$B/tests/blocks
+sh tests/blocks/make.sh "$dir"
+nets=$(ls "$dir"/*.net)
+
+run() {  # DIRECTORY ARGUMENT...
+    into=$1
+    shift
+    "$B/tests/three" --dir "$B/tests/$into" "$@" $nets || [ $? = 1 ] || echo "FAIL three $* stopped"
+}
+here() { "$B/netc" targets | grep -q "^$1 .*yes"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+run f64 --f64
+if [ "$mode" != all ]; then
+    run native --target native --flags "-O1"
+    exit 0
+fi
+for cc in gcc clang; do
+    have $cc || { echo "skip three_ways: no $cc"; continue; }
+    for target in scalar sse avx2 avx512; do
+        here $target && run $cc.$target --target $target --cc $cc --flags "-O2"
+    done
+    run $cc.sanitize --target native --cc $cc --flags "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+done
+if have aarch64-linux-gnu-gcc && have qemu-aarch64; then
+    run neon --target neon --cc aarch64-linux-gnu-gcc --flags "-O2 -static" --run qemu-aarch64
+else
+    echo "skip three_ways: no aarch64-linux-gnu-gcc with qemu-aarch64"
+fi

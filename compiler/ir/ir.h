@@ -77,6 +77,8 @@ typedef enum AttrName {
     ATTR_COUNT
 } AttrName;
 
+typedef enum AttrKind { KIND_INT, KIND_INTS, KIND_REAL, KIND_DATA, KIND_CONTRACT, KIND_INIT } AttrKind;
+
 /* How a parameter begins: INIT_constant a; INIT_uniform in [a, b); INIT_normal with mean a and deviation b. */
 typedef enum InitKind { INIT_constant, INIT_uniform, INIT_normal } InitKind;
 typedef struct Init { InitKind kind; double a, b; } Init;
@@ -159,6 +161,7 @@ typedef struct OpInfo {
 
 extern const OpInfo op_info[OP_COUNT];   /* op/table.c */
 extern const char *const attr_names[ATTR_COUNT];
+extern const AttrKind attr_kinds[ATTR_COUNT];
 
 /* ---- building ---- */
 
@@ -189,10 +192,16 @@ Node *node_slice(Graph *g, Node *x, const int64_t *start, Shape s);
 Node *node_reverse(Graph *g, Node *x, const int64_t *axes, int n);
 Node *node_pad(Graph *g, Node *x, const int64_t *low, const int64_t *high, double value);  /* x itself when all 0 */
 Node *node_concat(Graph *g, Node *const *x, int n, int axis);
+/* Another node with n's operator, type, batched flag, attributes, span and name, over other operands of the same kind. */
+Node *node_like(Graph *g, const Node *n, Node *const *in);
+/* Adds an attribute (copied), or replaces the one of its name: the init of a param, low and high of an input. */
+void node_set_attr(Graph *g, Node *n, Attr attr);
 void graph_root(Graph *g, RootKind kind, const char *name, Node *node, Node *target, Span span);
 
 /* ---- reading ---- */
 
+/* Who stands for n after the replacements so far: n itself or the end of its `became` chain. */
+Node *node_now(Node *n);
 const Attr *node_attr(const Node *n, AttrName name);         /* NULL when absent */
 const int64_t *node_ints(const Node *n, AttrName name);      /* internal_error when absent */
 int64_t node_int(const Node *n, AttrName name);
@@ -203,7 +212,8 @@ bool op_is_elementwise(Op op);                               /* unary, binary, w
 
 /* ---- changing ---- */
 
-/* From now on `by` stands wherever `old` stood; takes effect at graph_sort. Shapes and types must agree. */
+/* From now on `by` stands wherever `old` stood (in `by`'s own operands too: it must not need old); takes effect at
+   graph_sort. Shapes, types and batched must agree. */
 void graph_replace(Graph *g, Node *old, Node *by);
 /* Applies the replacements, drops what no root reaches (inputs stay), orders operands before users (stable by the old
    order), numbers nodes. Every pass ends with it. */

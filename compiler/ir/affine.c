@@ -1,0 +1,90 @@
+/* affine.c -- sums of axes times coefficients: the indices of contractions and loops. */
+#include "ir.h"
+
+Affine affine_constant(int64_t offset) { return (Affine){.offset = offset}; }
+
+Affine affine_axis(int axis) { return (Affine){.n = 1, .term = {{axis, 1}}}; }
+
+static void term_push(Affine *x, int axis, int64_t coef)
+{
+    if (!coef) return;
+    if (x->n == AFFINE_TERMS) internal_error("affine", "more than %d axes in one index", AFFINE_TERMS);
+    x->term[x->n].axis = axis;
+    x->term[x->n++].coef = coef;
+}
+
+/* Merges two sorted lists of terms. */
+Affine affine_add(Affine x, Affine y)
+{
+    Affine sum = {.offset = x.offset + y.offset};
+    for (int i = 0, j = 0; i < x.n || j < y.n;) {
+        if (j == y.n || (i < x.n && x.term[i].axis < y.term[j].axis)) {
+            term_push(&sum, x.term[i].axis, x.term[i].coef);
+            i++;
+        } else if (i == x.n || y.term[j].axis < x.term[i].axis) {
+            term_push(&sum, y.term[j].axis, y.term[j].coef);
+            j++;
+        } else {
+            term_push(&sum, x.term[i].axis, x.term[i].coef + y.term[j].coef);
+            i++, j++;
+        }
+    }
+    return sum;
+}
+
+Affine affine_scale(Affine x, int64_t by)
+{
+    if (!by) return affine_constant(0);
+    x.offset *= by;
+    for (int i = 0; i < x.n; i++) x.term[i].coef *= by;
+    return x;
+}
+
+bool affine_equal(const Affine *x, const Affine *y)
+{
+    if (x->offset != y->offset || x->n != y->n) return false;
+    for (int i = 0; i < x->n; i++)
+        if (x->term[i].axis != y->term[i].axis || x->term[i].coef != y->term[i].coef) return false;
+    return true;
+}
+
+int64_t affine_coef(const Affine *x, int axis)
+{
+    for (int i = 0; i < x->n; i++)
+        if (x->term[i].axis == axis) return x->term[i].coef;
+    return 0;
+}
+
+/* a + b * c, or the end of int64 that it lies beyond: what comes from a file may be any number. */
+static int64_t saturated(int64_t a, int64_t b, int64_t c)
+{
+    int64_t product, sum;
+    if (__builtin_mul_overflow(b, c, &product)) return (b < 0) == (c < 0) ? INT64_MAX : INT64_MIN;
+    if (__builtin_add_overflow(a, product, &sum)) return a > 0 ? INT64_MAX : INT64_MIN;
+    return sum;
+}
+
+void affine_range(const Affine *x, const int64_t *extent, int64_t *low, int64_t *high)
+{
+    *low = *high = x->offset;
+    for (int i = 0; i < x->n; i++) {
+        int64_t coef = x->term[i].coef, last = extent[x->term[i].axis] - 1;
+        if (coef > 0) *high = saturated(*high, coef, last);
+        else *low = saturated(*low, coef, last);
+    }
+}
+
+void affine_print(Text *out, const Affine *x, const char *const *names)
+{
+    for (int i = 0; i < x->n; i++) {
+        int64_t coef = x->term[i].coef;
+        int axis = x->term[i].axis;
+        text_puts(out, i ? coef < 0 ? " - " : " + " : coef < 0 ? "-" : "");
+        if (coef != 1 && coef != -1) text_printf(out, "%lld*", (long long)(coef < 0 ? -coef : coef));
+        if (names) text_puts(out, names[axis]);
+        else text_printf(out, "i%d", axis);
+    }
+    if (!x->n) text_printf(out, "%lld", (long long)x->offset);
+    else if (x->offset > 0) text_printf(out, " + %lld", (long long)x->offset);
+    else if (x->offset < 0) text_printf(out, " - %lld", -(long long)x->offset);
+}

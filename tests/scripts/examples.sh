@@ -1,0 +1,58 @@
+#!/bin/sh
+# examples.sh -- every example compiles to C that gcc and clang take without a warning, in C and as a C++ header, the same
+# bytes each time; what learns from data of its own learns.
+B=${B:-build}
+N=$B/netc
+T=$B/tests/examples
+rm -rf "$T"
+mkdir -p "$T"
+strict="-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
+check() { if "$@" >"$T/log" 2>&1; then echo "ok $name"; else echo "FAIL $name"; head -5 "$T/log"; fi; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+for file in examples/*/*.net; do
+    net=$(basename "$file" .net)
+    name="check $net" check "$N" check "$file"
+    train=
+    grep -q '^ *loss' "$file" && train=--train
+    name="emit $net" check "$N" emit "$file" $train -o "$T/$net"
+    "$N" emit "$file" $train -o "$T/again" && name="same bytes $net" check diff -r "$T/$net" "$T/again"
+    rm -rf "$T/again"
+    [ "$mode" = all ] || case $net in resnet18 | mobilenet_v2) continue ;; esac
+    for c in "$T/$net"/*.c; do
+        name="gcc $c" check gcc $strict -O1 -c -o "$T/o.o" "$c"
+        name="symbols $c" check sh -c "! nm -u '$T/o.o' | grep -E 'malloc|calloc|free|printf|fopen|__errno'"
+        name="no writable data $c" check sh -c "! nm '$T/o.o' | grep -E ' [bBdDC] '"
+        [ "$mode" = all ] && have clang && name="clang $c" check clang $strict -O1 -c -o "$T/o.o" "$c"
+    done
+    for h in "$T/$net/$net.h"; do
+        printf '#include "%s"\nint main() { return 0; }\n' "$net.h" >"$T/h.cc"
+        have g++ && name="g++ $net.h" check g++ -Wall -Wextra -Wpedantic -Werror -I"$T/$net" -o "$T/h" "$T/h.cc"
+    done
+done
+
+"$N" train examples/tiny/tiny.net x=examples/tiny/points.csv[0:2] y=examples/tiny/points.csv[2] -o "$T/tiny.safetensors" >"$T/log" 2>&1
+"$N" eval examples/tiny/tiny.net --weights "$T/tiny.safetensors" x=examples/tiny/points.csv[0:2] y=examples/tiny/points.csv[2] >"$T/tiny.txt" 2>&1
+name="tiny trains" check grep -q '^binary_accuracy [01]' "$T/tiny.txt"
+
+D=$NETC_DATA
+if [ -z "$D" ] || [ ! -e "$D/tabular/iris.csv" ]; then
+    echo "skip examples: NETC_DATA names no directory with tabular/ and mnist/"
+    exit 0
+fi
+learn() {  # NAME FILE METRIC OPERATOR BOUND DATA...
+    name=$1 file=$2 metric=$3 operator=$4 bound=$5
+    shift 5
+    "$N" train "$file" "$@" -o "$T/w.safetensors" >"$T/log" 2>&1
+    "$N" eval "$file" --weights "$T/w.safetensors" "$@" >"$T/result" 2>>"$T/log"
+    value=$(awk -v m="$metric" '$1 == m { print $2 }' "$T/result")
+    if awk "BEGIN { exit !(\"$value\" != \"\" && $value $operator $bound) }"; then echo "ok $name: $metric $value"
+    else echo "FAIL $name: $metric '$value', wanted $operator $bound"; tail -3 "$T/log"; fi
+}
+learn iris examples/iris/iris.net accuracy '>=' 0.95 "x=$D/tabular/iris.csv[0:4]" "kind=$D/tabular/iris.csv[4]"
+learn housing examples/housing/housing.net r2 '>=' 0.85 "x=$D/tabular/housing.csv[0:13]" "price=$D/tabular/housing.csv[13]"
+test="image=$D/mnist/t10k-images-idx3-ubyte.gz digit=$D/mnist/t10k-labels-idx1-ubyte.gz"
+accuracy=$("$N" eval examples/mnist/lenet5.net --weights examples/mnist/lenet5.safetensors $test 2>"$T/log" | awk '$1 == "accuracy" { print $2 }')
+if awk "BEGIN { exit !(\"$accuracy\" != \"\" && $accuracy >= 0.988) }"; then echo "ok lenet5: accuracy $accuracy"
+else echo "FAIL lenet5: accuracy '$accuracy'"; cat "$T/log"; fi
+exit 0

@@ -73,6 +73,7 @@ struct Ast {
     int64_t integer;
     double real;
     int n;             /* number of kids */
+    int depth;         /* of the tree below, 1 for a leaf; at most 2000 after a parse without errors: walks may recurse */
     Ast **kid;
 };
 

@@ -1,0 +1,20 @@
+#!/bin/sh
+# docs.sh -- the programs in the documents compile, and come back from the formatter as they are but for spaces.
+B=${B:-build}
+T=$B/tests/docs
+rm -rf "$T"
+mkdir -p "$T"
+for doc in docs/*.md README.md; do
+    awk -v base="$T/$(basename "$doc" .md)" '/^```net$/ { n++; on = 1; next } /^```/ { on = 0 } on { print > (base "_" n ".net") }' "$doc"
+done
+for file in "$T"/*.net; do
+    if "$B/netc" check "$file" 2>"$T/log"; then echo "ok check $file"; else echo "FAIL check $file"; cat "$T/log"; fi
+    "$B/netc" fmt "$file" >"$file.fmt" && "$B/netc" fmt "$file.fmt" >"$file.again"
+    if cmp -s "$file.fmt" "$file.again" && [ "$(tr -d ' \n' <"$file")" = "$(tr -d ' \n' <"$file.fmt")" ]; then echo "ok fmt $file"
+    else echo "FAIL fmt $file"; fi
+done
+# what the help says is what the README and the documents may use
+for word in $(grep -oh 'netc [a-z]\+ ' README.md docs/*.md | awk '{ print $2 }' | sort -u); do
+    "$B/netc" "$word" --help >/dev/null 2>&1 && echo "ok netc $word --help"
+done
+exit 0

@@ -42,8 +42,8 @@ struct Buffer {
     E(index,    0) /* the affine index[0] as a real */                                                                \
     E(reduced,  0) /* in Kernel.result: what the reduction gave */                                                    \
     E(random,   0) /* uniform; `key`, and the affine index[0] as the counter */                                       \
-    E(neg, 1) E(exp, 1) E(expm1, 1) E(log, 1) E(log1p, 1) E(sqrt, 1) E(abs, 1) E(sin, 1) E(cos, 1) E(tanh, 1)   \
-    E(sigmoid, 1) E(erf, 1) E(relu, 1) E(floor, 1)                                                                                  \
+    E(neg, 1) E(exp, 1) E(expm1, 1) E(log, 1) E(log1p, 1) E(sqrt, 1) E(abs, 1) E(sin, 1) E(cos, 1) E(tanh, 1)         \
+    E(sigmoid, 1) E(erf, 1) E(relu, 1) E(floor, 1)                                                                    \
     E(add, 2) E(sub, 2) E(mul, 2) E(div, 2) E(max, 2) E(min, 2) E(pow, 2)                                             \
     E(eq, 2) E(ne, 2) E(lt, 2) E(le, 2) E(gt, 2) E(ge, 2)                                                             \
     E(where, 3)    /* arg 0 != 0 ? arg 1 : arg 2; all three are evaluated */                                          \

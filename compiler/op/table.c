@@ -1,10 +1,9 @@
 /* table.c -- the operators: ops.def as a table of rules. */
 #include "../ir/ir.h"
 
-/* Until every gradient exists. */
 #define OP(name, operands, shape, lower, grad, flags, what)  \
     const char *shape_##shape(Graph *g, Node *n);            \
-    __attribute__((weak)) void grad_##grad(Graph *g, Node *n, Node *dy, Node **dx);
+    void grad_##grad(Graph *g, Node *n, Node *dy, Node **dx);
 #include "../ir/ops.def"
 
 #define grad_none NULL

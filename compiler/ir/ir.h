@@ -30,7 +30,7 @@ Shape shape_tail(Shape s);
 /* ---- index maps ---- */
 
 /* offset + sum of coef * axis over the terms; terms sorted by axis, no coef 0, no axis twice. */
-enum { AFFINE_TERMS = 6 };
+enum { AFFINE_TERMS = AXES_MAX };  /* every axis: the address of an element may have them all */
 typedef struct Affine {
     int64_t offset;
     int n;

@@ -121,6 +121,7 @@ typedef struct Program {
 typedef struct LowerOptions {
     bool no_fuse;                  /* every node is a kernel of its own */
     bool no_reuse;                 /* every workspace buffer has memory of its own */
+    bool f64;                      /* the program will be compiled in double: plan 8 bytes for an f32 element */
 } LowerOptions;
 
 /* Graph to kernels: decides which nodes are stored, pulls elementwise and moving nodes into the kernels that use

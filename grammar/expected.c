@@ -126,6 +126,6 @@ void syntax_error(Parse *p, Span span, const char *found, const char *const *exp
 void too_deep(Parse *p, Span span)
 {
     if (!p->stopped)
-        diag_error(p->diag, span, "nested too deeply: at most %d brackets and %d operators", BRACKETS_MAX, DEPTH_MAX);
+        diag_error(p->diag, span, "nested too deeply: at most %d brackets, %d levels in all", BRACKETS_MAX, DEPTH_MAX);
     p->stopped = true;
 }

@@ -56,7 +56,7 @@ Ast *literal_real(Parse *p, Span span, const char *text, size_t n)
 static int unescape(char escape)
 {
     static const char from[] = "nt\\\"", to[] = "\n\t\\\"";
-    const char *at = escape ? strchr(from, escape) : NULL;
+    const char *at = strchr(from, escape);
     return at ? to[at - from] : -1;
 }
 
@@ -66,7 +66,6 @@ Ast *literal_string(Parse *p, Span span, const char *text, size_t n)
     char *s = arena_alloc(p->arena, n), *end = s;
     for (size_t i = 1; i + 1 < n; i++) {
         uint32_t at = span.begin + (uint32_t)i;
-        if (text[i] == '\0') diag_error(p->diag, (Span){at, at + 1}, "a string cannot hold a NUL byte");
         if (text[i] != '\\') {
             *end++ = text[i];
             continue;
@@ -103,7 +102,6 @@ void literal_bad_byte(Parse *p, Span span, const char *text, size_t n)
     for (size_t i = 0; i < LENGTH(foreign); i++)
         if (strlen(foreign[i].text) == n && memcmp(foreign[i].text, text, n) == 0) advice = foreign[i].advice;
     if (c >= 0x80) diag_error(p->diag, span, "only ASCII may stand outside comments and strings");
-    else if (c == 0) diag_error(p->diag, span, "a NUL byte: this is not a text file");
     else if (c < 32 || c == 127) diag_error(p->diag, span, "a control character (byte 0x%02x)", c);
     else diag_error(p->diag, span, "unexpected `%.*s`%s", (int)n, text, advice);
 }

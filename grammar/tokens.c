@@ -54,7 +54,7 @@ static void bracket_pop(Parse *p)
 static void bracket_push(Parse *p, const Token *t)
 {
     if (p->brackets == BRACKETS_MAX) {
-        too_deep(p, t->span);
+        if (!p->recovering) too_deep(p, t->span);
         return;
     }
     p->open[p->brackets++] = (Bracket){.open = (char)t->kind, .begin = t->span.begin};
@@ -120,11 +120,11 @@ static bool token_is_safe(Parse *p, const Token *t, int level)
 static int recover(Parse *p, Span *span)
 {
     int level = p->braces;
-    p->recovering = false;
-    while (!token_is_safe(p, &p->last, level) && !p->stopped) {
+    while (!token_is_safe(p, &p->last, level)) {
         token_commit(p, &p->last);
         p->last = scan_next(p);
     }
+    p->recovering = false;
     p->held = p->last;
     p->holding = true;
     bool ends_bodies = p->held.kind == T_END || keyword_begins(p->held.kind) == TOP;

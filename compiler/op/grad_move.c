@@ -10,7 +10,7 @@ void grad_copy(Graph *g, Node *n, Node *dy, Node **dx)
 void grad_reshape(Graph *g, Node *n, Node *dy, Node **dx)
 {
     dx[0] = node_reshape(g, dy, n->in[0]->shape);
-    if (dx[0] != dy) dx[0]->batched = n->in[0]->batched;
+    if (dx[0] != dy) dx[0]->batched |= n->in[0]->batched;
 }
 
 void grad_transpose(Graph *g, Node *n, Node *dy, Node **dx)

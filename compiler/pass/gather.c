@@ -84,9 +84,19 @@ static Node *contract_inside(Graph *g, Node *x, Node *w, Contract c)
 
 static Node *gathered(Graph *g, Node *x, Node *w, Contract c);
 
-static Node *zeros(Graph *g, Shape s, const Node *x, const Node *w)
+static bool leads(const IndexMap *map, const Affine *first)
 {
-    return node_fill(g, 0, s, (x->batched || w->batched) && s.rank && s.dim[0] == g->batch);
+    return map->rank && affine_equal(&map->dim[0], first);
+}
+
+/* The result where nothing is written: batched as the contraction's would be. */
+static Node *zeros(Graph *g, Shape s, const Node *x, const Node *w, const Contract *c)
+{
+    bool plain = s.rank && s.dim[0] == g->batch && c->out.dim[0].n == 1 && c->out.dim[0].term[0].coef == 1 &&
+                 c->out.dim[0].offset == 0;
+    bool batched = plain &&
+                   ((x->batched && leads(&c->a, &c->out.dim[0])) || (w->batched && leads(&c->b, &c->out.dim[0])));
+    return node_fill(g, 0, s, batched);
 }
 
 /* y stands at [at, at + its size) of dimension d, which has `size` elements. */
@@ -103,7 +113,7 @@ static Node *gather_fixed(Graph *g, Node *x, Node *w, Contract c, int d)
 {
     const int64_t at = c.out.dim[d].offset, size = c.shape.dim[d];
     Shape one = c.shape;
-    if (at < 0 || at >= size) return zeros(g, c.shape, x, w);
+    if (at < 0 || at >= size) return zeros(g, c.shape, x, w, &c);
     one.dim[d] = 1;
     c.out.rank--;
     c.shape.rank--;
@@ -121,7 +131,7 @@ static Node *gather_shifted(Graph *g, Node *x, Node *w, Contract c, int d)
     const int64_t offset = c.out.dim[d].offset, size = c.shape.dim[d];
     const int64_t from = offset < 0 ? -offset : 0;
     const int64_t to = c.extent[axis] + offset > size ? size - offset : c.extent[axis];
-    if (from >= to) return zeros(g, c.shape, x, w);
+    if (from >= to) return zeros(g, c.shape, x, w, &c);
     contract_substitute(&c, axis, affine_add(affine_axis(axis), affine_constant(from)));
     c.out.dim[d] = affine_axis(axis);
     c.extent[axis] = c.shape.dim[d] = to - from;
@@ -313,7 +323,7 @@ static Node *gather_scattered(Graph *g, Node *x, Node *w, const Contract *c, con
     w = pad_operand(g, w, found, n_found, false);
     Node **phase = NEW_ARRAY(g->arena, Node *, n_phases);
     for (int p = 0, k = 0; p < n_phases; p++)
-        phase[p] = exists[p] ? contract_inside(g, x, w, found[k++]) : zeros(g, part, x, w);
+        phase[p] = exists[p] ? contract_inside(g, x, w, found[k++]) : zeros(g, part, x, w, c);
     return interleave(g, phase, n_phases, s, n, c->shape);
 }
 

@@ -114,7 +114,6 @@ statements:
   | statements statement                    { $$ = ast_push(p, $1, $2); }
   | statements statement ';'                { $$ = ast_push(p, $1, $2); }
   | statements error SYNC                   { yyerrok; $$ = ast_push(p, $1, ast_leaf(p, AST_error, @2, "", 0)); }
-  | statements error SYNC ';'               { yyerrok; $$ = ast_push(p, $1, ast_leaf(p, AST_error, @2, "", 0)); }
   ;
 
 statement:

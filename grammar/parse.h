@@ -31,6 +31,7 @@ typedef struct Parse {
     Token last;           /* given to the parser; its bracket is not yet on the stack */
     Token held;           /* to give after the synthetic tokens of a recovery */
     bool holding, recovering, stopped;
+    uint32_t resumed;     /* where the parser went on after the last error */
     int closers;          /* `}` to invent before `held` */
     int braces, brackets; /* open now: of `{`, and of all kinds */
     Bracket open[BRACKETS_MAX];

@@ -1,8 +1,9 @@
 /* tokens.c -- tokens for the parser: open brackets, and where it is safe to go on after an error.
  *
  * After an error the parser waits for T_SYNC, which stands before the first token that surely begins something new:
- * a top-level keyword, the `}` of the body that the error is in, a statement's keyword, or a name that begins a line
- * no deeper than the body's other lines and is followed by `=`, `,` or `:`. So one mistake is one message.
+ * a top-level keyword, the `}` of the body that the error is in, a statement's keyword, what follows a `;`, or a name
+ * that begins a line no deeper than the body's other lines and is followed by `=`, `,` or `:`. So one mistake is one
+ * message. The rules with T_SYNC must need no further token, so that yyerrok is done before the next error.
  */
 #include "parse.h"
 #include "parser.h"
@@ -112,21 +113,24 @@ static bool token_is_safe(Parse *p, const Token *t, int level)
     if (p->braces > level) return false;
     if (level == 0) return t->kind == T_CONST && first;
     if (t->kind == '}' || t->kind == ';') return true;
-    if (begins == STATEMENT) return (first || innermost(p)->open == '{') && !followed_by_equals(p, t->span, false);
+    bool in_body = innermost(p) && innermost(p)->open == '{';
+    if (begins == STATEMENT) return (first || in_body) && !followed_by_equals(p, t->span, false);
     return t->kind == T_NAME && first && column <= body_indent(p) && followed_by_equals(p, t->span, true);
 }
 
-/* Skips to a safe token, holds it, and gives the parser T_SYNC in front of it. */
+/* Skips to a safe token, holds it, and gives the parser T_SYNC in front of it. A token that did not help is skipped. */
 static int recover(Parse *p, Span *span)
 {
     int level = p->braces;
-    while (!token_is_safe(p, &p->last, level)) {
+    while (!token_is_safe(p, &p->last, level) || (p->last.span.begin == p->resumed && p->last.kind != T_END)) {
         token_commit(p, &p->last);
         p->last = scan_next(p);
     }
     p->recovering = false;
+    if (p->last.kind == ';') p->last = scan_next(p);
     p->held = p->last;
     p->holding = true;
+    p->resumed = p->held.span.begin;
     bool ends_bodies = p->held.kind == T_END || keyword_begins(p->held.kind) == TOP;
     p->closers = ends_bodies ? level : 0;
     if (ends_bodies) p->brackets = p->braces = 0;

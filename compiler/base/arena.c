@@ -152,7 +152,7 @@ void text_double(Text *t, double x)
         snprintf(s, sizeof s, "%.*g", digits, x);
         if (strtod(s, NULL) == x) break;
     }
-    text_puts(t, s);
+    text_puts(t, x == x ? s : "nan");  /* machines differ in the sign of theirs */
 }
 
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n)

@@ -496,12 +496,12 @@ void graph_eval(const Graph *g, Arena *a, const EvalInputs *in, const double **r
     Eval e = { .graph = g, .arena = a, .in = in };
     e.value = NEW_ARRAY(a, double *, g->node.n + 1);
     e.uses = NEW_ARRAY(a, int, g->node.n + 1);
-    for (int i = 0; i < g->node.n; i++) {
+    for (int i = 0; i < g->root.n; i++) e.uses[g->root.at[i].node->id]++;
+    for (int i = g->node.n - 1; i >= 0; i--) {
         const Node *n = g->node.at[i];
         if (n->id != i) internal_error("graph_eval", "the graph is not sorted");
-        for (int k = 0; k < n->n_in; k++) e.uses[n->in[k]->id]++;
+        for (int k = 0; e.uses[i] && k < n->n_in; k++) e.uses[n->in[k]->id]++;
     }
-    for (int i = 0; i < g->root.n; i++) e.uses[g->root.at[i].node->id]++;
     for (int i = 0; i < g->node.n; i++)
         if (e.uses[i]) eval_node(&e, g->node.at[i]);
     for (int i = 0; i < g->root.n; i++) results[i] = e.value[g->root.at[i].node->id];

@@ -93,6 +93,11 @@ extern const PassInfo pass_info[];  /* pass/passes.c; ends with a NULL name */
    A ROOT_loss in `evaluate` and `infer` graphs stays a total. */
 void passes_run(Graph *g, const PassContext *context, const char *until);
 
+/* What Node.mark says after graph_mark_weights: the node depends on anything, on constants alone, on constants and
+   parameters of known value alone. */
+enum { WEIGHTS_none, WEIGHTS_constant, WEIGHTS_known };
+void graph_mark_weights(Graph *g);
+
 /* The reference: every root's value in double by plain loops over the graph as it is (no lowering, no fusion).
    values: one double array per leaf that is an input, param, state or scalar, asked for by the callback;
    results: malloc-free, in the arena, one array per root in the order of g->root. seed and step feed `random`. */

@@ -1,0 +1,82 @@
+/* score.c -- loss and metrics added up over batches; a metric is a formula over the sums, so it is exact over the whole
+   set however it was cut into batches. */
+#include "score.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A copy of the graph in which only the metrics are left. */
+static Graph *metric_graph(const Graph *whole)
+{
+    Graph *g = graph_copy(whole);
+    int n = 0;
+    for (int i = 0; i < g->root.n; i++)
+        if (g->root.at[i].kind == ROOT_metric) g->root.at[n++] = g->root.at[i];
+    g->root.n = n;
+    graph_sort(g);
+    return g;
+}
+
+void score_init(Score *s, Arena *a, const Host *h, ProgramKind kind)
+{
+    const HostProgram *p = &h->program[kind];
+    const Graph *g = p->program->graph;
+    *s = (Score){.host = h, .kind = kind, .loss = -1, .formula = metric_graph(g)};
+    s->total_output = NEW_ARRAY(a, int, g->root.n + 1);
+    s->total_name = NEW_ARRAY(a, const char *, g->root.n + 1);
+    s->total = NEW_ARRAY(a, double, g->root.n + 1);
+    for (int i = 0; i < g->root.n; i++) {
+        const Root *r = &g->root.at[i];
+        if (r->kind == ROOT_loss && s->loss < 0) s->loss = host_output(p, i);
+        if (r->kind != ROOT_total) continue;
+        s->total_name[s->n_total] = r->name;
+        s->total_output[s->n_total++] = host_output(p, i);
+    }
+    s->n_metric = s->formula->root.n;
+    s->metric = NEW_ARRAY(a, Metric, s->n_metric + 1);
+    for (int i = 0; i < s->n_metric; i++) s->metric[i].name = s->formula->root.at[i].name;
+}
+
+void score_reset(Score *s)
+{
+    s->samples = 0;
+    s->loss_sum = 0;
+    for (int i = 0; i < s->n_total; i++) s->total[i] = 0;
+}
+
+static double output_number(const Score *s, int output)
+{
+    const HostProgram *p = &s->host->program[s->kind];
+    return host_get(s->host, p->output[output]->dtype, p->output_data[output], 0);
+}
+
+/* The loss of a step is a mean over its batch; of evaluate, a sum over the valid samples. */
+void score_add(Score *s, int64_t samples)
+{
+    double scale = s->kind == PROGRAM_evaluate ? 1 : (double)samples;
+    if (s->loss >= 0) s->loss_sum += scale * output_number(s, s->loss);
+    for (int i = 0; i < s->n_total; i++) s->total[i] += output_number(s, s->total_output[i]);
+    s->samples += samples;
+}
+
+/* "total.3" is the root of that name, else the third from 0. */
+static const double *total_leaf(void *user, const Node *leaf)
+{
+    Score *s = user;
+    for (int i = 0; i < s->n_total; i++)
+        if (s->total_name[i] && !strcmp(s->total_name[i], leaf->name)) return &s->total[i];
+    if (!strncmp(leaf->name, "total.", 6)) {
+        int i = atoi(leaf->name + 6);
+        if (i >= 0 && i < s->n_total) return &s->total[i];
+    }
+    internal_error("score", "a metric asks for %s", leaf->name);
+}
+
+double score_finish(Score *s, Arena *scratch)
+{
+    const double **results = NEW_ARRAY(scratch, const double *, s->n_metric + 1);
+    EvalInputs in = {total_leaf, s, 0, 0};
+    graph_eval(s->formula, scratch, &in, results);
+    for (int i = 0; i < s->n_metric; i++) s->metric[i].value = results[i][0];
+    return s->samples ? s->loss_sum / (double)s->samples : 0;
+}

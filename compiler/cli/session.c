@@ -1,0 +1,100 @@
+/* session.c -- the model and the compile that the options ask for. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const embed_names[] = {
+    [EMBED_none] = "none", [EMBED_inline] = "inline", [EMBED_string] = "string", [EMBED_incbin] = "incbin", [EMBED_file] = "file"
+};
+
+static int set_embed(Session *s)
+{
+    const Options *o = s->options;
+    if (!o->embed) {
+        s->compile.embed = o->weights && o->command->run == command_emit ? EMBED_file : EMBED_none;
+        return 0;
+    }
+    for (size_t i = 0; i < LENGTH(embed_names); i++)
+        if (!strcmp(o->embed, embed_names[i])) {
+            s->compile.embed = (Embed)i;
+            if (i != EMBED_none && !o->weights) return usage_error(o->command, "--embed %s needs --weights", o->embed);
+            return 0;
+        }
+    const char *near = did_you_mean(o->embed, embed_names, LENGTH(embed_names));
+    return usage_error(o->command, "--embed %s: inline, string, incbin or file is expected%s%s%s", o->embed,
+                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int set_target(Session *s, const char *otherwise)
+{
+    const Options *o = s->options;
+    const char *name = o->target ? o->target : otherwise;
+    s->compile.target = target_find(name);
+    if (s->compile.target) return 0;
+    const char *names[64] = {"native"};
+    int n = 1;
+    for (const Target *t = targets; t->name && n < 64; t++) names[n++] = t->name;
+    const char *near = did_you_mean(name, names, n);
+    return usage_error(o->command, "unknown target '%s'%s%s%s (netc targets lists them)", name,
+                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int set_without(Session *s)
+{
+    const Options *o = s->options;
+    for (int i = 0; i < o->without.n; i++) {
+        const char *name = o->without.at[i];
+        const PassInfo *p = pass_info;
+        while (p->name && strcmp(p->name, name)) p++;
+        bool fuse = !strcmp(name, "fuse"), reuse = !strcmp(name, "reuse");
+        if (fuse) s->compile.lower.no_fuse = true;
+        if (reuse) s->compile.lower.no_reuse = true;
+        if (!p->name && !fuse && !reuse) return usage_error(o->command, "--without %s: no such pass (netc passes lists them)", name);
+        if (p->name && !p->optional) return usage_error(o->command, "--without %s: this pass cannot be left out", name);
+    }
+    s->compile.passes.without = o->without.at;
+    s->compile.passes.n_without = o->without.n;
+    return 0;
+}
+
+static int64_t default_number(int64_t given, int64_t otherwise) { return given ? given : otherwise; }
+
+int session_open(Session *s, const Options *o, const char *target)
+{
+    *s = (Session){.arena = o->arena, .options = o, .sources = {.arena = o->arena}};
+    s->diag = (Diag){.sources = &s->sources, .out = stderr};
+    s->compile.resolve = (ResolveOptions){.net = o->net, .batch = default_number(o->batch, 1),
+                                          .define = o->define.at, .n_define = o->define.n};
+    s->compile.train = o->train;
+    s->compile.train_batch = o->batch;
+    s->compile.weights = o->weights;
+    int status = set_embed(s);
+    if (!status) status = set_target(s, target);
+    if (!status) status = set_without(s);
+    if (status) return status;
+    s->model = model_read(s->arena, &s->diag, &s->sources, o->file, &status);
+    if (!s->model) return status ? status : EXIT_noinput;
+    return s->diag.errors ? EXIT_model : 0;
+}
+
+int session_compile(Session *s)
+{
+    int status = 0;
+    if (compile(s->model, &s->compile, &s->unit, &s->plan, &status)) return 0;
+    return status ? status : EXIT_model;
+}
+
+Graph *session_graph(Session *s, Mode mode, int64_t batch, const char *until)
+{
+    ResolveOptions resolve_as = s->compile.resolve;
+    resolve_as.mode = mode;
+    resolve_as.batch = batch;
+    Graph *g = resolve(s->model, &resolve_as);
+    if (!g) return NULL;
+    PassContext context = s->compile.passes;
+    context.plan = &s->plan;
+    if (mode == MODE_train && !resolve_train(s->model, &resolve_as, g->net, &s->plan)) return NULL;
+    if (!until || strcmp(until, "resolve")) passes_run(g, &context, until);
+    return g;
+}

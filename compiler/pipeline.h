@@ -10,7 +10,7 @@ typedef struct CompileOptions {
     ResolveOptions resolve;        /* mode is set per program; batch is that of forward */
     bool train;                    /* evaluate, gradient and step too */
     int64_t train_batch;           /* 0: the train block's */
-    bool no_forward;
+    bool no_forward, no_evaluate, no_gradient, no_step;   /* programs that are not wanted */
     bool f64;
     const Target *target;
     Embed embed;
@@ -21,5 +21,9 @@ typedef struct CompileOptions {
 
 /* Resolves, runs the passes, lowers, plans. False after errors, which were printed; *status is the exit status. */
 bool compile(Model *m, const CompileOptions *options, Unit *unit, TrainPlan *plan, int *status);
+
+/* Gives each param of the graph its value from the safetensors file, which must have them all in their shapes. False
+   after errors, which were printed. */
+bool graph_take_weights(Graph *g, const char *path, int *status);
 
 #endif

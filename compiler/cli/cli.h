@@ -67,4 +67,9 @@ int session_compile(Session *s);
 /* The graph of `mode` as it is after the pass `until`: NULL for all, "resolve" for none. NULL after errors. */
 Graph *session_graph(Session *s, Mode mode, int64_t batch, const char *until);
 
+/* In quotes, escaped as JSON wants. */
+void json_string(Text *out, const char *s);
+/* EXIT_usage when this machine cannot run the target. */
+int require_native(const Session *s);
+
 #endif

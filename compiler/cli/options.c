@@ -223,6 +223,7 @@ void help_command(FILE *out, const Command *c)
         fprintf(out, "  %-26s %s\n", left, o->what);
     }
     if (c->assignments)
-        fputs("\nNAME=DATA names an input of the net and a file: .npy, .idx or .csv, each also as .gz. A CSV file takes column\n"
-              "ranges behind a colon, counted from 1: x=points.csv:1-2 y=points.csv:3.\n", out);
+        fputs("\nNAME=DATA names an input of the net and a file with a row per sample: NPY, IDX, CSV or safetensors, NPY and\n"
+              "IDX also gzip'ed. x='points.csv[0:2]' takes columns of a CSV file, counted from 0; x='all.safetensors[x]' a\n"
+              "tensor.\n", out);
 }

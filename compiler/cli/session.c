@@ -98,3 +98,14 @@ Graph *session_graph(Session *s, Mode mode, int64_t batch, const char *until)
     if (!until || strcmp(until, "resolve")) passes_run(g, &context, until);
     return g;
 }
+
+void json_string(Text *out, const char *s)
+{
+    text_putc(out, '"');
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\') text_putc(out, '\\');
+        if ((unsigned char)*s < 32) text_printf(out, "\\u%04x", *s);
+        else text_putc(out, *s);
+    }
+    text_putc(out, '"');
+}

@@ -1,0 +1,127 @@
+/* run.c -- netc run: the outputs for every sample, as NPY files. */
+#include "trainer.h"
+
+#include <string.h>
+
+enum { RUN_BATCH = 32 };
+
+/* One output over the whole set. */
+typedef struct Result { const char *name; Array array; int64_t per_sample; bool batched; } Result;
+
+static Result result_new(Arena *a, const Root *r, int64_t samples)
+{
+    const Node *n = r->node;
+    int first = n->batched ? 1 : 0;
+    int64_t shape[ARRAY_RANK] = {samples}, elements = 1;
+    int rank = 1;
+    for (int d = first; d < n->shape.rank && rank < ARRAY_RANK; d++) {
+        elements *= n->shape.dim[d];
+        shape[rank++] = n->shape.dim[d];
+    }
+    static const ArrayType types[DTYPES] = {[DTYPE_f32] = ARRAY_f32, [DTYPE_i32] = ARRAY_i32, [DTYPE_u8] = ARRAY_u8};
+    return (Result){r->name, array_new(a, types[n->dtype], rank, shape), elements, n->batched};
+}
+
+static void result_put(Result *r, int64_t i, double v)
+{
+    if (r->array.type == ARRAY_f32) ((float *)r->array.data)[i] = (float)v;
+    else if (r->array.type == ARRAY_i32) ((int32_t *)r->array.data)[i] = (int32_t)v;
+    else ((uint8_t *)r->array.data)[i] = (uint8_t)v;
+}
+
+static int results_write(Arena *a, const char *dir, const Result *result, int n)
+{
+    const char *why = "";
+    if (!directory_make(a, dir, &why)) return fail(EXIT_io, "%s", why);
+    for (int i = 0; i < n; i++)
+        if (!npy_write(a, arena_printf(a, "%s/%s.npy", dir, result[i].name), &result[i].array, &why)) return fail(EXIT_io, "%s", why);
+    return 0;
+}
+
+static Result *results_new(Arena *a, const Graph *g, int64_t samples, int *n)
+{
+    Result *result = NEW_ARRAY(a, Result, g->root.n + 1);
+    for (int i = 0; i < g->root.n; i++)
+        if (g->root.at[i].kind == ROOT_output) result[(*n)++] = result_new(a, &g->root.at[i], samples);
+    return result;
+}
+
+/* ---- compiled ---- */
+
+static int run_compiled(Session *s, const Dataset *data)
+{
+    Host host;
+    int n = 0, status = host_open(&host, s->arena, &s->unit);
+    if (status) return status;
+    weights_from_values(&host);
+    const HostProgram *p = &host.program[PROGRAM_forward];
+    Result *result = results_new(s->arena, p->program->graph, data->samples, &n);
+    int64_t batch = p->program->graph->batch;
+    for (int64_t first = 0; first < data->samples; first += batch) {
+        int64_t valid = dataset_batch(data, &host, p, first, batch);
+        host_run(&host, PROGRAM_forward);
+        for (int k = 0; k < n; k++)
+            for (int64_t i = 0; i < valid * result[k].per_sample; i++) {
+                int64_t from = result[k].batched ? i : i % result[k].per_sample;
+                result_put(&result[k], first * result[k].per_sample + i, host_get(&host, p->output[k]->dtype, p->output_data[k], from));
+            }
+    }
+    host_close(&host);
+    return results_write(s->arena, s->options->output, result, n);
+}
+
+/* ---- interpreted ---- */
+
+typedef struct Sample { const Dataset *data; int64_t index; Arena *arena; } Sample;
+
+static const double *sample_leaf(void *user, const Node *leaf)
+{
+    const Sample *s = user;
+    int64_t n = shape_elements(leaf->shape);
+    double *x = NEW_ARRAY(s->arena, double, n);
+    if (leaf->op == OP_param && leaf->value)
+        for (int64_t i = 0; i < n; i++) x[i] = leaf->value[i];
+    for (int c = 0; c < s->data->n; c++)
+        if (leaf->op == OP_input && !strcmp(s->data->name[c], leaf->name))
+            for (int64_t i = 0; i < n; i++) x[i] = array_real(&s->data->column[c], s->index * n + i);
+    return x;
+}
+
+static int run_interpreted(Session *s, const Dataset *data)
+{
+    int n = 0, status = 0;
+    Graph *g = session_graph(s, MODE_infer, 1, "resolve");
+    if (!g) return EXIT_model;
+    if (s->options->weights && !graph_take_weights(g, s->options->weights, &status)) return status;
+    Result *result = results_new(s->arena, g, data->samples, &n);
+    for (int64_t sample = 0; sample < data->samples; sample++) {
+        Arena *scratch = arena_new();
+        Sample user = {data, sample, scratch};
+        EvalInputs in = {sample_leaf, &user, 0, 0};
+        const double **value = NEW_ARRAY(scratch, const double *, g->root.n + 1);
+        graph_eval(g, scratch, &in, value);
+        int k = 0;
+        for (int r = 0; r < g->root.n; r++) {
+            if (g->root.at[r].kind != ROOT_output) continue;
+            for (int64_t i = 0; i < result[k].per_sample; i++) result_put(&result[k], sample * result[k].per_sample + i, value[r][i]);
+            k++;
+        }
+        arena_free(scratch);
+    }
+    return results_write(s->arena, s->options->output, result, n);
+}
+
+int command_run(const Options *o)
+{
+    if (!o->output) return usage_error(o->command, "where to? -o DIR is missing");
+    Session s;
+    int status = session_open(&s, o, "native");
+    if (!status && !o->interpret) status = require_native(&s);
+    if (!o->batch) s.compile.resolve.batch = RUN_BATCH;
+    if (!status) status = session_compile(&s);
+    if (!status && !o->weights && s.unit.weights.n) status = usage_error(o->command, "--weights W.safetensors is missing");
+    Dataset data;
+    if (!status) status = dataset_load(&data, o->arena, o->input.at, o->input.n, s.unit.forward, NULL);
+    if (status) return status;
+    return o->interpret ? run_interpreted(&s, &data) : run_compiled(&s, &data);
+}

@@ -1,0 +1,167 @@
+/* pipeline.c -- the whole compiler: resolve, passes, lower, one program after the other. */
+#include "pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Pipeline {
+    Model *model;
+    const CompileOptions *options;
+    const TrainPlan *plan;
+    const Tensors *weights;        /* NULL: none were given */
+    Graph *first;                  /* the first graph through the passes: it decides the layout of the params */
+} Pipeline;
+
+/* ---- weights ---- */
+
+static Shape array_shape(const Array *x)
+{
+    Shape s = {.rank = x->rank};
+    for (int d = 0; d < x->rank && d < RANK_MAX; d++) s.dim[d] = x->shape[d];
+    return s;
+}
+
+static const char *nearest_tensor(Arena *a, const Tensors *t, const char *name)
+{
+    const char **names = NEW_ARRAY(a, const char *, t->n + 1);
+    for (int i = 0; i < t->n; i++) names[i] = t->at[i].name;
+    return did_you_mean(name, names, t->n);
+}
+
+static void param_value(Graph *g, Node *n, const char *path, const Tensors *weights)
+{
+    const Array *x = tensors_find(weights, n->name);
+    if (!x) {
+        const char *near = nearest_tensor(g->arena, weights, n->name);
+        diag_error(g->diag, (Span){0, 0}, "%s: no tensor '%s', which the net needs as f32%s%s%s%s", path, n->name,
+                   shape_text(g->arena, n->shape), near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return;
+    }
+    if (!shape_equal(array_shape(x), n->shape)) {
+        diag_error(g->diag, (Span){0, 0}, "%s: tensor '%s' is %s, the net needs f32%s", path, n->name,
+                   array_text(g->arena, x), shape_text(g->arena, n->shape));
+        diag_note(g->diag, n->span, "'%s' is made here", n->name);
+        return;
+    }
+    float *value = NEW_ARRAY(g->arena, float, x->elements);
+    for (int64_t i = 0; i < x->elements; i++) value[i] = (float)array_real(x, i);
+    n->value = value;
+}
+
+static bool set_values(Graph *g, const char *path, const Tensors *weights)
+{
+    int errors = g->diag->errors;
+    for (int i = 0; weights && i < g->node.n; i++)
+        if (g->node.at[i]->op == OP_param) param_value(g, g->node.at[i], path, weights);
+    return g->diag->errors == errors;
+}
+
+static const Node *param_find(const Graph *g, const char *name)
+{
+    for (int i = 0; i < g->node.n; i++)
+        if (g->node.at[i]->op == OP_param && !strcmp(g->node.at[i]->name, name)) return g->node.at[i];
+    return NULL;
+}
+
+/* What trainers leave beside the parameters and no net asks for. */
+static bool is_bookkeeping(const char *name)
+{
+    size_t n = strlen(name), tail = strlen("num_batches_tracked");
+    return !strncmp(name, "optimizer.", 10) || (n >= tail && !strcmp(name + n - tail, "num_batches_tracked"));
+}
+
+static void warn_of_extra(const Pipeline *p, const Graph *g)
+{
+    int extra = 0;
+    const char *example = NULL;
+    for (int i = 0; i < p->weights->n; i++) {
+        const char *name = p->weights->at[i].name;
+        if (is_bookkeeping(name) || param_find(g, name)) continue;
+        if (!extra++) example = name;
+    }
+    if (extra) diag_warning(g->diag, (Span){0, 0}, "%s: %d tensor%s of no parameter of '%s', such as '%s'",
+                            p->options->weights, extra, extra > 1 ? "s are" : " is", g->net, example);
+}
+
+/* ---- one program ---- */
+
+/* A param is stored in one order in every program. */
+static void take_layouts(const Graph *from, Graph *g)
+{
+    for (int i = 0; i < g->node.n; i++) {
+        Node *n = g->node.at[i];
+        const Node *known = n->op == OP_param ? param_find(from, n->name) : NULL;
+        if (!known) continue;
+        n->has_layout = known->has_layout;
+        memcpy(n->layout, known->layout, sizeof n->layout);
+    }
+}
+
+/* With training one struct of weights serves all programs, so none may change them: values come after the passes. */
+static const Program *make_program(Pipeline *p, const char *name, Mode mode, int64_t batch, bool gradients_only)
+{
+    const CompileOptions *o = p->options;
+    ResolveOptions resolve_as = o->resolve;
+    resolve_as.mode = mode;
+    resolve_as.batch = batch;
+    Graph *g = resolve(p->model, &resolve_as);
+    if (!g) return NULL;
+    if (!p->first && p->weights) warn_of_extra(p, g);
+    if (!o->train && !set_values(g, o->weights, p->weights)) return NULL;
+    if (p->first) take_layouts(p->first, g);
+    PassContext context = o->passes;
+    context.plan = p->plan;
+    context.gradients_only = gradients_only;
+    passes_run(g, &context, NULL);
+    if (o->train && !set_values(g, o->weights, p->weights)) return NULL;
+    if (!p->first) p->first = g;
+    LowerOptions lower = o->lower;
+    lower.f64 = o->f64;
+    Program *program = graph_lower(g, name, &lower);
+    program_verify(program);
+    return program;
+}
+
+static Tensors *load_weights(Arena *a, const char *path, int *status)
+{
+    const char *why = "";
+    Tensors *t = NEW(a, Tensors);
+    if (safetensors_load(a, path, t, &why, status)) return t;
+    fprintf(stderr, "netc: error: %s\n", why);
+    return NULL;
+}
+
+bool graph_take_weights(Graph *g, const char *path, int *status)
+{
+    const Tensors *t = load_weights(g->arena, path, status);
+    if (!t) return false;
+    *status = EXIT_model;
+    return set_values(g, path, t);
+}
+
+bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int *status)
+{
+    Pipeline p = {.model = m, .options = o, .plan = plan};
+    *status = EXIT_model;
+    const char *net = resolve_net_name(m, o->resolve.net);
+    *unit = (Unit){.arena = m->arena, .sources = m->sources, .net = net, .target = o->target, .f64 = o->f64, .embed = o->embed};
+    if (!net || (o->train && !resolve_train(m, &o->resolve, net, plan))) return false;
+    if (o->weights && !(p.weights = load_weights(m->arena, o->weights, status))) return false;
+    *status = EXIT_model;
+    int64_t batch = o->train_batch ? o->train_batch : plan->batch;
+    /* The step comes first: it is the largest, so its layouts are the best for all. */
+    const struct { bool wanted; const Program **program; const char *name; Mode mode; int64_t batch; } row[] = {
+        {o->train && !o->no_step, &unit->step, "step", MODE_train, batch},
+        {o->train && !o->no_gradient, &unit->gradient, "gradient", MODE_train, batch},
+        {o->train && !o->no_evaluate, &unit->evaluate, "evaluate", MODE_evaluate, batch},
+        {!o->no_forward, &unit->forward, "forward", MODE_infer, o->resolve.batch},
+    };
+    for (size_t i = 0; i < LENGTH(row); i++) {
+        if (!row[i].wanted) continue;
+        *row[i].program = make_program(&p, row[i].name, row[i].mode, row[i].batch, row[i].program == &unit->gradient);
+        if (!*row[i].program) return false;
+    }
+    unit_fields(unit);
+    *status = 0;
+    return true;
+}

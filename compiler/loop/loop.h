@@ -132,6 +132,9 @@ Program *graph_lower(Graph *g, const char *name, const LowerOptions *options);
 Affine buffer_address(const Buffer *b, const Affine *index);
 /* The elements of a tensor from row-major order of b->shape to b's stored order and back. */
 void buffer_store_order(const Buffer *b, const double *row_major, double *stored);
+void buffer_row_order(const Buffer *b, const double *stored, double *row_major);
+/* The buffer whose memory b is: b itself, or the base of a view. */
+const Buffer *buffer_memory(const Buffer *b);
 
 /* Index ranges inside buffers, axes used once, stores injective unless accumulate; internal_error otherwise. */
 void program_verify(const Program *p);

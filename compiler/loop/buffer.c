@@ -1,0 +1,39 @@
+/* buffer.c -- where the elements of a tensor lie. */
+#include "loop.h"
+
+Affine buffer_address(const Buffer *b, const Affine *index)
+{
+    Affine address = affine_constant(0);
+    for (int d = 0; d < b->shape.rank; d++) address = affine_add(address, affine_scale(index[d], b->stride[d]));
+    return address;
+}
+
+/* The stored place of the element after the one at `at`, whose index is i. */
+static int64_t next_place(const Buffer *b, int64_t *i, int64_t at)
+{
+    for (int d = b->shape.rank - 1; d >= 0; d--) {
+        at += b->stride[d];
+        if (++i[d] < b->shape.dim[d]) break;
+        at -= b->stride[d] * b->shape.dim[d];
+        i[d] = 0;
+    }
+    return at;
+}
+
+void buffer_store_order(const Buffer *b, const double *row_major, double *stored)
+{
+    int64_t i[RANK_MAX] = { 0 }, at = 0;
+    for (int64_t e = 0; e < b->elements; e++, at = next_place(b, i, at)) stored[at] = row_major[e];
+}
+
+void buffer_row_order(const Buffer *b, const double *stored, double *row_major)
+{
+    int64_t i[RANK_MAX] = { 0 }, at = 0;
+    for (int64_t e = 0; e < b->elements; e++, at = next_place(b, i, at)) row_major[e] = stored[at];
+}
+
+const Buffer *buffer_memory(const Buffer *b)
+{
+    while (b->base) b = b->base;
+    return b;
+}

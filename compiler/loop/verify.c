@@ -1,0 +1,148 @@
+/* verify.c -- what every program promises: reads and writes inside buffers, each element stored once. */
+#include "loop.h"
+
+#include <string.h>
+
+typedef struct Check {
+    const Kernel *kernel;
+    int64_t extent[AXES_MAX];
+    bool in_result;
+} Check;
+
+static _Noreturn void fail(const Kernel *k, const char *what)
+{
+    internal_error("program_verify", "kernel %s: %s", k->name, what);
+}
+
+/* ---- axes ---- */
+
+static bool is_identifier(const char *s)
+{
+    if (!s || !*s || (*s >= '0' && *s <= '9')) return false;
+    return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == strlen(s);
+}
+
+static void check_axes(Check *c)
+{
+    const Kernel *k = c->kernel;
+    if (k->n_axes < 0 || k->n_axes > AXES_MAX) fail(k, "too many axes");
+    for (int i = 0; i < k->n_axes; i++) {
+        c->extent[i] = k->axis[i].extent;
+        if (k->axis[i].extent < 1) fail(k, "an empty axis");
+        if (k->axis[i].reduce && k->reduce == REDUCE_none) fail(k, "an axis reduces where nothing does");
+        if (i && k->axis[i - 1].reduce && !k->axis[i].reduce) fail(k, "an out axis behind a reduce axis");
+        if (!is_identifier(k->axis[i].name)) fail(k, "the name of an axis is no identifier");
+        for (int j = 0; j < i; j++)
+            if (!strcmp(k->axis[i].name, k->axis[j].name)) fail(k, "two axes of one name");
+    }
+}
+
+/* ---- places ---- */
+
+static void check_inside(const Check *c, const Buffer *b, const Affine *index)
+{
+    for (int d = 0; d < b->shape.rank; d++) {
+        int64_t low, high;
+        for (int t = 0; t < index[d].n; t++)
+            if (index[d].term[t].axis < 0 || index[d].term[t].axis >= c->kernel->n_axes) fail(c->kernel, "an index over no axis");
+        affine_range(&index[d], c->extent, &low, &high);
+        if (low < 0 || high >= b->shape.dim[d])
+            internal_error("program_verify", "kernel %s: index %d of %s is in [%lld, %lld], its size is %lld",
+                           c->kernel->name, d, b->name, (long long)low, (long long)high, (long long)b->shape.dim[d]);
+    }
+}
+
+/* Different axes give different places when each step is longer than all that the shorter ones reach together. */
+static bool steps_apart(const Check *c, const Affine *x)
+{
+    int64_t reach = 0, below = 0;
+    for (int left = x->n; left; left--) {
+        int64_t coef = INT64_MAX;
+        int axis = -1;
+        for (int t = 0; t < x->n; t++) {
+            int64_t step = x->term[t].coef < 0 ? -x->term[t].coef : x->term[t].coef;
+            if (step > below && step < coef) coef = step, axis = x->term[t].axis;
+        }
+        if (axis < 0 || coef <= reach) return false;
+        reach += coef * (c->extent[axis] - 1);
+        below = coef;
+    }
+    return true;
+}
+
+static void check_store(const Check *c)
+{
+    const Kernel *k = c->kernel;
+    int used[AXES_MAX] = { 0 };
+    if (!k->out) fail(k, "no result");
+    check_inside(c, k->out, k->store);
+    for (int d = 0; d < k->out->shape.rank; d++) {
+        for (int t = 0; t < k->store[d].n; t++) {
+            int axis = k->store[d].term[t].axis;
+            if (k->axis[axis].reduce) fail(k, "a store over a reduce axis");
+            used[axis]++;
+        }
+        if (!k->accumulate && !steps_apart(c, &k->store[d])) fail(k, "two points store to one element");
+    }
+    for (int i = 0; i < k->n_axes; i++)
+        if (!k->axis[i].reduce && used[i] != 1) fail(k, "an out axis is not in the store, or is twice");
+}
+
+/* ---- expressions ---- */
+
+static void check_load(const Check *c, const Expr *e)
+{
+    const Kernel *k = c->kernel;
+    check_inside(c, e->buffer, e->index);
+    if (e->buffer->kind == BUF_gradient) fail(k, "a gradient is read back");
+    if (buffer_memory(e->buffer) != buffer_memory(k->out)) return;
+    Affine from = buffer_address(e->buffer, e->index), to = buffer_address(k->out, k->store);
+    if (!affine_equal(&from, &to)) fail(k, "the result is read at another index");
+}
+
+static void check_expr(const Check *c, const Expr *e)
+{
+    if (!e) fail(c->kernel, "no value");
+    if (e->kind == EX_reduced && (!c->in_result || c->kernel->reduce == REDUCE_none)) fail(c->kernel, "nothing is reduced");
+    if (e->kind == EX_load) check_load(c, e);
+    for (int i = 0; i < expr_args[e->kind]; i++) check_expr(c, e->arg[i]);
+}
+
+static void check_order(const Program *p, const Kernel *k, const Expr *e, const bool *written)
+{
+    if (e->kind == EX_load) {
+        const Buffer *b = buffer_memory(e->buffer);
+        bool made_here = b->kind == BUF_workspace || b->kind == BUF_output;
+        if (made_here && !written[b->id]) fail(k, "a buffer is read before it is written");
+    }
+    for (int i = 0; i < expr_args[e->kind]; i++) check_order(p, k, e->arg[i], written);
+}
+
+static void check_buffers(const Program *p)
+{
+    for (int i = 0; i < p->buffer.n; i++) {
+        const Buffer *b = p->buffer.at[i];
+        if (b->id != i) internal_error("program_verify", "buffer %s has a wrong id", b->name);
+        if (b->base && b->base->elements != b->elements) internal_error("program_verify", "view %s has another size", b->name);
+        if (b->elements != shape_elements(b->shape)) internal_error("program_verify", "buffer %s has a wrong size", b->name);
+    }
+}
+
+void program_verify(const Program *p)
+{
+    bool *written = NEW_ARRAY(p->arena, bool, p->buffer.n + 1);
+    check_buffers(p);
+    for (int i = 0; i < p->kernel.n; i++) {
+        Check c = { .kernel = p->kernel.at[i] };
+        check_axes(&c);
+        check_store(&c);
+        check_expr(&c, c.kernel->value);
+        check_order(p, c.kernel, c.kernel->value, written);
+        c.in_result = true;
+        if (c.kernel->result) {
+            check_expr(&c, c.kernel->result);
+            check_order(p, c.kernel, c.kernel->result, written);
+        }
+        written[buffer_memory(c.kernel->out)->id] = true;
+    }
+}

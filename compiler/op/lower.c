@@ -1,0 +1,215 @@
+/* lower.c -- the graph as kernels: each stored node in graph order, what is not stored pulled into its users. */
+#include "lower.h"
+
+#include <string.h>
+
+typedef struct Rule {
+    Expr *(*apply)(Arena *a, Expr *const *x);
+    Expr *(*pull)(Lower *l, const Node *n, const Affine *index);
+    void (*kernels)(Lower *l, const Node *n);
+} Rule;
+
+static const Rule rules[OP_COUNT] = {
+#define RULE_UNARY(name) .apply = lower_##name
+#define RULE_BINARY(name) .apply = lower_##name
+#define RULE_LEAF(name) .pull = lower_##name
+#define RULE_RANDOM(name) .pull = lower_##name
+#define RULE_PURE(name) .pull = lower_##name
+#define RULE_MOVE(name) .pull = lower_##name
+#define RULE_ANCHOR(name) .kernels = lower_##name
+#define OP(name, operands, shape, lower, grad, flags, what) [OP_##name] = { RULE_##flags(lower) },
+#include "../ir/ops.def"
+};
+
+/* ---- pulling ---- */
+
+static Expr *memo_find(const Lower *l, const Node *n, const Affine *index)
+{
+    for (int i = 0; i < l->memo.n; i++) {
+        const Memo *m = &l->memo.at[i];
+        if (m->node != n) continue;
+        int d = 0;
+        while (d < n->shape.rank && affine_equal(&m->index[d], &index[d])) d++;
+        if (d == n->shape.rank) return m->expr;
+    }
+    return NULL;
+}
+
+static void memo_add(Lower *l, const Node *n, const Affine *index, Expr *e)
+{
+    Affine *copy = NEW_ARRAY(l->arena, Affine, n->shape.rank);
+    if (n->shape.rank) memcpy(copy, index, (size_t)n->shape.rank * sizeof *copy);
+    vec_push(l->arena, &l->memo, (Memo){ n, copy, e });
+}
+
+static Expr *pull(Lower *l, const Node *n, const Affine *index)
+{
+    const Rule *rule = &rules[n->op];
+    if (rule->pull) return rule->pull(l, n, index);
+    if (!rule->apply) internal_error("lower", "%s is not stored", op_info[n->op].name);
+    Expr *x[2];
+    for (int i = 0; i < n->n_in; i++) x[i] = lower_value(l, n->in[i], index);
+    return rule->apply(l->arena, x);
+}
+
+Expr *lower_value(Lower *l, const Node *n, const Affine *index)
+{
+    double number;
+    if (n == l->hole) return l->filler;
+    if (node_is_number(n, &number)) return ex_number(l->arena, number);
+    Expr *e = memo_find(l, n, index);
+    if (e) return e;
+    const Fate *p = fate_of(l, n);
+    e = p->stored && n != l->computing ? ex_load(l->arena, p->buffer, index) : pull(l, n, index);
+    memo_add(l, n, index, e);
+    return e;
+}
+
+/* ---- buffers ---- */
+
+static BufferKind leaf_kind(Op op)
+{
+    static const BufferKind kinds[] = { [OP_input] = BUF_input, [OP_param] = BUF_param, [OP_state] = BUF_state,
+                                        [OP_scalar] = BUF_scalar, [OP_constant] = BUF_constant };
+    return kinds[op];
+}
+
+static bool is_leaf(const Node *n) { return n->op <= OP_constant; }
+
+static void leaf_buffer(Lower *l, const Node *n)
+{
+    Fate *p = fate_of(l, n);
+    const char *name = name_take(l, n->name ? n->name : "constant");
+    p->buffer = buffer_new(l, leaf_kind(n->op), n->op == OP_constant ? name : n->name, n);
+    const Attr *data = n->op == OP_constant ? node_attr(n, ATTR_data) : NULL;
+    if (!data) return;
+    double *stored = NEW_ARRAY(l->arena, double, p->buffer->elements);
+    buffer_store_order(p->buffer, data->data, stored);
+    p->buffer->data = stored;
+}
+
+static void leaf_buffers(Lower *l, bool inputs)
+{
+    for (int i = 0; i < l->graph->node.n; i++) {
+        const Node *n = l->graph->node.at[i];
+        double number;
+        if (is_leaf(n) && (n->op == OP_input) == inputs && l->fate[i].live && !node_is_number(n, &number)) leaf_buffer(l, n);
+    }
+}
+
+/* Whoever writes an output may be read there again; the first root of a node owns it. */
+static void own(Lower *l, const Node *n, Buffer *b)
+{
+    Fate *p = fate_of(l, n);
+    if (p->stored && !p->buffer) p->buffer = b;
+}
+
+static const char *root_name(Lower *l, const Root *r, int total, int losses)
+{
+    if (r->kind == ROOT_total) return arena_printf(l->arena, "total_%d", total);
+    if (r->kind == ROOT_loss) return losses ? arena_printf(l->arena, "loss_%d", losses) : "loss";
+    return r->name;
+}
+
+/* What callers see is row-major. */
+static Buffer *row_major_buffer(Lower *l, BufferKind kind, const char *name, const Node *n)
+{
+    Node plain = *n;
+    plain.has_layout = false;
+    Buffer *b = buffer_new(l, kind, name, &plain);
+    b->node = n;
+    return b;
+}
+
+static void output_buffers(Lower *l, Buffer **of_root)
+{
+    const Graph *g = l->graph;
+    int totals = 0, losses = 0;
+    for (int i = 0; i < g->root.n; i++) {
+        const Root *r = &g->root.at[i];
+        if (r->kind != ROOT_output && r->kind != ROOT_loss && r->kind != ROOT_total) continue;
+        const char *name = root_name(l, r, totals, losses);
+        totals += r->kind == ROOT_total;
+        losses += r->kind == ROOT_loss;
+        name_take(l, name);
+        of_root[i] = row_major_buffer(l, BUF_output, name, r->node);
+        own(l, r->node, of_root[i]);
+    }
+}
+
+/* Gradients and new values lie as their parameter does. A new value gets memory of its own, which may become the
+   target's when the order of kernels is known. */
+static void target_buffers(Lower *l, Buffer **of_root)
+{
+    const Graph *g = l->graph;
+    for (int i = 0; i < g->root.n; i++) {
+        const Root *r = &g->root.at[i];
+        if (r->kind == ROOT_gradient) of_root[i] = buffer_new(l, BUF_gradient, r->target->name, r->target);
+        else if (r->kind == ROOT_update && r->node != r->target) {
+            const char *name = name_take(l, arena_printf(l->arena, "new_%s", r->target->name));
+            of_root[i] = buffer_new(l, BUF_workspace, name, r->target);
+            vec_push(l->arena, &l->update, (Update){ of_root[i], fate_of(l, r->target)->buffer });
+        } else continue;
+        of_root[i]->node = r->node;
+        own(l, r->node, of_root[i]);
+    }
+}
+
+static void stored_buffers(Lower *l)
+{
+    for (int i = 0; i < l->graph->node.n; i++) {
+        const Node *n = l->graph->node.at[i];
+        Fate *p = &l->fate[i];
+        if (!p->live || !p->stored || p->buffer) continue;
+        const Node *named = p->anchor && p->anchor->name ? p->anchor : n;
+        const char *name = name_take(l, arena_printf(l->arena, "%s_%d", named->name ? named->name : "t", n->id));
+        p->buffer = p->flat ? row_major_buffer(l, BUF_workspace, name, n) : buffer_new(l, BUF_workspace, name, n);
+    }
+}
+
+/* ---- kernels ---- */
+
+/* A reshape sees its operand row-major: the operand's buffer, or a copy made right behind it. */
+static void make_flat(Lower *l, const Node *n)
+{
+    Fate *p = fate_of(l, n);
+    p->row_major = p->buffer;
+    if (buffer_is_row_major(p->buffer)) return;
+    p->row_major = row_major_buffer(l, BUF_workspace, name_take(l, arena_printf(l->arena, "%s_flat", p->buffer->name)), n);
+    kernel_copy(l, n, p->row_major);
+}
+
+static void lower_node(Lower *l, const Node *n)
+{
+    Fate *p = fate_of(l, n);
+    if (p->stored) {
+        const Node *anchor = p->anchor ? p->anchor : n;
+        if (rules[anchor->op].kernels) rules[anchor->op].kernels(l, anchor);
+        else kernel_store(l, n);
+    }
+    if (p->flat && p->buffer) make_flat(l, n);
+}
+
+Program *graph_lower(Graph *g, const char *name, const LowerOptions *options)
+{
+    Program *program = NEW(g->arena, Program);
+    *program = (Program){ .arena = g->arena, .graph = g, .name = name };
+    Lower l = { .arena = g->arena, .graph = g, .options = options, .program = program };
+    l.fate = NEW_ARRAY(l.arena, Fate, g->node.n + 1);
+    l.names = names_new(l.arena);
+    Buffer **of_root = NEW_ARRAY(l.arena, Buffer *, g->root.n + 1);
+    lower_decide(&l);
+    leaf_buffers(&l, true);
+    output_buffers(&l, of_root);
+    leaf_buffers(&l, false);
+    target_buffers(&l, of_root);
+    stored_buffers(&l);
+    for (int i = 0; i < g->node.n; i++)
+        if (l.fate[i].live) lower_node(&l, g->node.at[i]);
+    for (int i = 0; i < g->root.n; i++)
+        if (of_root[i] && fate_of(&l, g->root.at[i].node)->buffer != of_root[i]) kernel_copy(&l, g->root.at[i].node, of_root[i]);
+    lower_order(&l);
+    program_plan(program, options);
+    program_verify(program);
+    return program;
+}

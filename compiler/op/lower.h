@@ -1,0 +1,123 @@
+/* lower.h -- from graph to loops: what the lowering of each operator may use. */
+#ifndef NETC_LOWER_H
+#define NETC_LOWER_H
+
+#include "../loop/loop.h"
+
+/* What becomes of one node. */
+typedef struct Fate {
+    bool live;                     /* a root that runs in C needs it */
+    bool root;                     /* it is one */
+    bool stored;                   /* has a buffer of its own */
+    bool flat;                     /* a reshape reads it as a row-major array */
+    int users;                     /* live operand places that name it, and roots */
+    const Node *anchor;            /* stored elementwise node: the anchor whose kernel computes it as its epilogue */
+    const Node *end;               /* anchor: the node that its kernel stores in its stead */
+    Buffer *buffer;
+    Buffer *row_major;             /* flat: `buffer`, or a copy of it in row-major order */
+    Buffer *view;                  /* reshape: the operand's row_major under the new shape */
+} Fate;
+
+typedef struct Memo { const Node *node; const Affine *index; Expr *expr; } Memo;
+
+/* A root whose value will be stored in its target, which others may still read. */
+typedef struct Update { Buffer *value, *target; } Update;
+
+typedef struct Names Names;
+
+typedef struct Lower {
+    Arena *arena;
+    const Graph *graph;
+    const LowerOptions *options;
+    Program *program;
+    Fate *fate;                   /* by node id */
+    Names *names;                  /* taken by buffers and kernels */
+    VEC(Update) update;
+    /* while one kernel is made: */
+    const Node *computing;         /* the node it stores: pulled, not loaded */
+    const Node *hole;              /* the anchor that `filler` stands for */
+    Expr *filler;
+    VEC(Memo) memo;
+} Lower;
+
+/* ---- deciding: op/lower_store.c ---- */
+
+/* Fills l->fate: which nodes are stored, which anchor ends where. */
+void lower_decide(Lower *l);
+
+/* ---- pulling: op/lower.c ---- */
+
+/* One element of n at a logical index over the axes of the kernel in the making: a load where n is stored. */
+Expr *lower_value(Lower *l, const Node *n, const Affine *index);
+static inline Fate *fate_of(const Lower *l, const Node *n) { return &l->fate[n->id]; }
+/* x with each axis i replaced by by[i]. */
+Affine affine_substitute(const Affine *x, const Affine *by);
+/* The row-major number of the element at `index`. */
+Affine affine_linear(Shape s, const Affine *index);
+/* Whether a reshape from x to y has an affine index: size-1 dimensions come and go, a dimension is split.
+   Then index_x, if not NULL, is where x has the element that y has at index_y. */
+bool reshape_index(Shape x, Shape y, const Affine *index_y, Affine *index_x);
+/* A reshape that must find its operand in memory, row-major. */
+bool reshape_is_view(const Node *n);
+
+/* ---- operators, by the column `lower` of ops.def ---- */
+
+/* Elementwise: the value given the operands' values. Other operators without loops of their own: one element at an
+   index. Anchors: appends the kernels that compute them. */
+#define LOWER_UNARY(lower) Expr *lower_##lower(Arena *a, Expr *const *x);
+#define LOWER_BINARY(lower) Expr *lower_##lower(Arena *a, Expr *const *x);
+#define LOWER_LEAF(lower) Expr *lower_##lower(Lower *l, const Node *n, const Affine *index);
+#define LOWER_RANDOM(lower) Expr *lower_##lower(Lower *l, const Node *n, const Affine *index);
+#define LOWER_PURE(lower) Expr *lower_##lower(Lower *l, const Node *n, const Affine *index);
+#define LOWER_MOVE(lower) Expr *lower_##lower(Lower *l, const Node *n, const Affine *index);
+#define LOWER_ANCHOR(lower) void lower_##lower(Lower *l, const Node *n);
+#define OP(name, operands, shape, lower, grad, flags, what) LOWER_##flags(lower)
+#include "../ir/ops.def"
+
+/* ---- kernels: op/lower_kernel.c ---- */
+
+/* A kernel without axes for the anchor, root or stored node n. */
+Kernel *kernel_begin(Lower *l, const Node *n);
+/* Adds an axis; its index is 0 where the extent is 1. The name is made unique in the kernel. */
+Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool reduce);
+/* Adds an out axis for each dimension of a box inside n, in the order n is stored; index: the dimensions' axes.
+   names: of the dimensions, or NULL for dim_name. */
+void kernel_box(Lower *l, Kernel *k, const Node *n, Shape box, const char *const *names, Affine *index);
+/* The dimensions of a buffer from the slowest to the fastest. */
+void stored_order(const Buffer *b, int *order);
+/* What the kernel of n stores into: the buffer of n, or of the end of its epilogue. */
+Buffer *stored_buffer(const Lower *l, const Node *n);
+/* Stores the value, and behind it the epilogue of n, at the index of n; appends the kernel. */
+void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index);
+/* All of n's buffer set to a number, as a kernel of its own. */
+void kernel_fill(Lower *l, const Node *n, double value);
+/* A kernel that stores a node that has no loops of its own. */
+void kernel_store(Lower *l, const Node *n);
+/* A kernel that stores a node's value in another place too. */
+void kernel_copy(Lower *l, const Node *n, Buffer *to);
+/* A kernel that copies a buffer to one of the same shape. */
+void kernel_move(Lower *l, Buffer *from, Buffer *to);
+/* "y" for dimension 2 of an image. */
+const char *dim_name(const Node *n, int d);
+
+/* ---- buffers and names: op/lower_buffer.c ---- */
+
+Buffer *buffer_new(Lower *l, BufferKind kind, const char *name, const Node *n);
+Buffer *buffer_view(Lower *l, Buffer *base, Shape s);
+bool buffer_is_row_major(const Buffer *b);
+Names *names_new(Arena *a);
+/* `wanted` as a C identifier that was not given before. */
+const char *name_take(Lower *l, const char *wanted);
+
+/* ---- order: op/lower_order.c ---- */
+
+/* Lets updates store in place where that is right, else adds copies; sorts kernels so that old values are read
+   before new ones are stored. */
+void lower_order(Lower *l);
+
+/* ---- memory: op/plan.c ---- */
+
+/* Offsets of workspace buffers by lifetime, workspace_bytes and lower_bound. */
+void program_plan(Program *p, const LowerOptions *options);
+
+#endif

@@ -1,0 +1,113 @@
+/* lower_buffer.c -- the memory that nodes are stored in, and names for it. */
+#include "lower.h"
+
+#include <string.h>
+
+/* ---- names ---- */
+
+struct Names {
+    Arena *arena;
+    const char **slot;             /* open addressing; the capacity is a power of two */
+    size_t capacity, n;
+};
+
+Names *names_new(Arena *a)
+{
+    Names *names = NEW(a, Names);
+    *names = (Names){ .arena = a, .capacity = 64 };
+    names->slot = NEW_ARRAY(a, const char *, names->capacity);
+    return names;
+}
+
+static size_t find_slot(const Names *names, const char *s)
+{
+    size_t i = (size_t)hash_bytes(0xcbf29ce484222325, s, strlen(s)) & (names->capacity - 1);
+    while (names->slot[i] && strcmp(names->slot[i], s)) i = (i + 1) & (names->capacity - 1);
+    return i;
+}
+
+static void grow(Names *names)
+{
+    Names old = *names;
+    names->capacity *= 2;
+    names->slot = NEW_ARRAY(names->arena, const char *, names->capacity);
+    for (size_t i = 0; i < old.capacity; i++)
+        if (old.slot[i]) names->slot[find_slot(names, old.slot[i])] = old.slot[i];
+}
+
+static bool take(Names *names, const char *s)
+{
+    size_t at = find_slot(names, s);
+    if (names->slot[at]) return false;
+    names->slot[at] = s;
+    if (2 * ++names->n > names->capacity) grow(names);
+    return true;
+}
+
+static const char *identifier(Arena *a, const char *s)
+{
+    char *name = arena_printf(a, "%s%s", *s >= '0' && *s <= '9' ? "k" : "", s);
+    for (char *c = name; *c; c++) {
+        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+        if (!letter) *c = '_';
+    }
+    return *name ? name : "k";
+}
+
+const char *name_take(Lower *l, const char *wanted)
+{
+    const char *base = identifier(l->arena, wanted), *name = base;
+    for (int i = 2; !take(l->names, name); i++) name = arena_printf(l->arena, "%s_%d", base, i);
+    return name;
+}
+
+/* ---- buffers ---- */
+
+/* Steps of the dimensions, the last in `order` being contiguous; row-major without order. */
+static void set_strides(Buffer *b, const signed char *order)
+{
+    int64_t step = 1;
+    for (int i = b->shape.rank - 1; i >= 0; i--) {
+        int d = order ? order[i] : i;
+        b->stride[d] = step;
+        step *= b->shape.dim[d];
+    }
+    b->elements = step;
+}
+
+static Buffer *append(Lower *l, Buffer b)
+{
+    Buffer *copy = NEW(l->arena, Buffer);
+    *copy = b;
+    copy->id = l->program->buffer.n;
+    copy->first = copy->last = -1;
+    vec_push(l->arena, &l->program->buffer, copy);
+    return copy;
+}
+
+Buffer *buffer_new(Lower *l, BufferKind kind, const char *name, const Node *n)
+{
+    Buffer b = { .kind = kind, .dtype = n->dtype, .shape = n->shape, .name = name, .node = n };
+    set_strides(&b, n->has_layout ? n->layout : NULL);
+    return append(l, b);
+}
+
+Buffer *buffer_view(Lower *l, Buffer *base, Shape s)
+{
+    Buffer b = { .kind = base->kind, .dtype = base->dtype, .shape = s, .node = base->node };
+    b.name = arena_printf(l->arena, "%s_%d", base->name, l->program->buffer.n);
+    b.base = base->base ? base->base : base;
+    set_strides(&b, NULL);
+    return append(l, b);
+}
+
+/* Dimensions of size 1 may have any step. */
+bool buffer_is_row_major(const Buffer *b)
+{
+    int64_t step = 1;
+    for (int d = b->shape.rank - 1; d >= 0; d--) {
+        if (b->shape.dim[d] > 1 && b->stride[d] != step) return false;
+        step *= b->shape.dim[d];
+    }
+    return true;
+}

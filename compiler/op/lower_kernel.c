@@ -1,0 +1,173 @@
+/* lower_kernel.c -- making kernels: axes with names, the epilogue, where the result goes. */
+#include "lower.h"
+
+#include <string.h>
+
+Affine affine_substitute(const Affine *x, const Affine *by)
+{
+    Affine sum = affine_constant(x->offset);
+    for (int t = 0; t < x->n; t++) sum = affine_add(sum, affine_scale(by[x->term[t].axis], x->term[t].coef));
+    return sum;
+}
+
+Affine affine_linear(Shape s, const Affine *index)
+{
+    Affine linear = affine_constant(0);
+    for (int d = 0; d < s.rank; d++) linear = affine_add(affine_scale(linear, s.dim[d]), index[d]);
+    return linear;
+}
+
+static const Node *stored_node(const Lower *l, const Node *n)
+{
+    const Node *end = fate_of(l, n)->end;
+    return end ? end : n;
+}
+
+Buffer *stored_buffer(const Lower *l, const Node *n) { return fate_of(l, stored_node(l, n))->buffer; }
+
+/* ---- names ---- */
+
+const char *dim_name(const Node *n, int d)
+{
+    static const char *const batched[6][5] = {
+        { 0 }, { "n" }, { "n", "c" }, { "n", "c", "x" }, { "n", "c", "y", "x" }, { "n", "c", "z", "y", "x" },
+    };
+    static const char *const weights[6][5] = {
+        { 0 }, { "c" }, { "oc", "c" }, { "oc", "c", "kx" }, { "oc", "c", "ky", "kx" }, { "oc", "c", "kz", "ky", "kx" },
+    };
+    static const char *const others[RANK_MAX] = { "i", "j", "k", "l", "m", "o", "p", "q" };
+    if (n->shape.rank > 5) return others[d];
+    return n->batched ? batched[n->shape.rank][d] : weights[n->shape.rank][d];
+}
+
+static bool axis_named(const Kernel *k, const char *name)
+{
+    for (int i = 0; i < k->n_axes; i++)
+        if (!strcmp(k->axis[i].name, name)) return true;
+    return false;
+}
+
+/* Of the node that the graph came from: "conv_1", "gradient_conv_1_weight". */
+static const char *wanted_name(const Lower *l, const Node *n)
+{
+    const Buffer *b = stored_buffer(l, n);
+    if (b && b->kind == BUF_gradient) return arena_printf(l->arena, "gradient_%s", b->name);
+    for (int i = 0; b && i < l->update.n; i++)
+        if (l->update.at[i].value == b) return arena_printf(l->arena, "update_%s", l->update.at[i].target->name);
+    return n->name ? n->name : op_info[n->op].name;
+}
+
+/* ---- axes ---- */
+
+Kernel *kernel_begin(Lower *l, const Node *n)
+{
+    Kernel *k = NEW(l->arena, Kernel);
+    k->node = n;
+    k->name = name_take(l, wanted_name(l, n));
+    l->computing = l->hole = NULL;
+    l->filler = NULL;
+    l->memo.n = 0;
+    return k;
+}
+
+Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool reduce)
+{
+    if (extent == 1) return affine_constant(0);
+    if (k->n_axes == AXES_MAX) internal_error("lower", "kernel %s has more than %d axes", k->name, AXES_MAX);
+    const char *unique = name;
+    for (int i = 2; axis_named(k, unique); i++) unique = arena_printf(l->arena, "%s%d", name, i);
+    k->axis[k->n_axes] = (Axis){ .extent = extent, .reduce = reduce, .name = unique };
+    return affine_axis(k->n_axes++);
+}
+
+void stored_order(const Buffer *b, int *order)
+{
+    for (int d = 0; d < b->shape.rank; d++) {
+        int at = d;
+        for (; at && b->stride[order[at - 1]] < b->stride[d]; at--) order[at] = order[at - 1];
+        order[at] = d;
+    }
+}
+
+static void box_axes(Lower *l, Kernel *k, const Node *n, const Buffer *out, Shape box, const char *const *names,
+                     Affine *index)
+{
+    int order[RANK_MAX];
+    stored_order(out, order);
+    for (int i = 0; i < box.rank; i++) {
+        int d = order[i];
+        index[d] = kernel_axis(l, k, box.dim[d], names ? names[d] : dim_name(n, d), false);
+    }
+}
+
+void kernel_box(Lower *l, Kernel *k, const Node *n, Shape box, const char *const *names, Affine *index)
+{
+    box_axes(l, k, n, stored_buffer(l, n), box, names, index);
+}
+
+/* ---- the end ---- */
+
+static void finish(Lower *l, Kernel *k, Buffer *out, const Affine *index)
+{
+    k->out = out;
+    for (int d = 0; d < out->shape.rank; d++) k->store[d] = index[d];
+    vec_push(l->arena, &l->program->kernel, k);
+}
+
+static bool any_reduces(const Kernel *k)
+{
+    for (int i = 0; i < k->n_axes; i++)
+        if (k->axis[i].reduce) return true;
+    return false;
+}
+
+void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index)
+{
+    const Node *end = stored_node(l, n);
+    if (!any_reduces(k)) k->reduce = REDUCE_none;
+    k->value = value;
+    if (end != n) {
+        l->computing = end;
+        l->hole = n;
+        l->filler = k->reduce ? ex_reduced(l->arena) : value;
+        l->memo.n = 0;
+        *(k->reduce ? &k->result : &k->value) = lower_value(l, end, index);
+    }
+    finish(l, k, fate_of(l, end)->buffer, index);
+}
+
+void kernel_fill(Lower *l, const Node *n, double value)
+{
+    Affine index[RANK_MAX];
+    Kernel *k = kernel_begin(l, n);
+    kernel_box(l, k, n, n->shape, NULL, index);
+    kernel_end(l, k, n, ex_number(l->arena, value), index);
+}
+
+void kernel_store(Lower *l, const Node *n)
+{
+    Affine index[RANK_MAX];
+    Kernel *k = kernel_begin(l, n);
+    kernel_box(l, k, n, n->shape, NULL, index);
+    l->computing = n;
+    k->value = lower_value(l, n, index);
+    finish(l, k, fate_of(l, n)->buffer, index);
+}
+
+void kernel_copy(Lower *l, const Node *n, Buffer *to)
+{
+    Affine index[RANK_MAX];
+    Kernel *k = kernel_begin(l, n);
+    box_axes(l, k, n, to, n->shape, NULL, index);
+    k->value = lower_value(l, n, index);
+    finish(l, k, to, index);
+}
+
+void kernel_move(Lower *l, Buffer *from, Buffer *to)
+{
+    Affine index[RANK_MAX];
+    Kernel *k = kernel_begin(l, from->node);
+    box_axes(l, k, from->node, to, to->shape, NULL, index);
+    k->value = ex_load(l->arena, from, index);
+    finish(l, k, to, index);
+}

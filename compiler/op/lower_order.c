@@ -1,0 +1,192 @@
+/* lower_order.c -- the order of kernels, where new values overwrite old ones: the old are read first. */
+#include "lower.h"
+
+typedef VEC(int) Ints;
+
+typedef struct Order {
+    Lower *l;
+    Ints *writers, *readers;       /* of each buffer's memory: kernels, ascending */
+    Ints *after;                   /* by kernel: those that must run after it */
+    int n_after;                   /* capacity of `after` in kernels */
+} Order;
+
+static void note(Order *o, Ints *list, int kernel)
+{
+    if (!list->n || list->at[list->n - 1] != kernel) vec_push(o->l->arena, list, kernel);
+}
+
+static void note_reads(Order *o, const Expr *e, int kernel)
+{
+    if (e->kind == EX_load) note(o, &o->readers[buffer_memory(e->buffer)->id], kernel);
+    for (int i = 0; i < expr_args[e->kind]; i++) note_reads(o, e->arg[i], kernel);
+}
+
+static void add_edge(Order *o, int from, int to)
+{
+    if (from != to) vec_push(o->l->arena, &o->after[from], to);
+}
+
+/* Writers of one buffer keep their order; readers follow the last. */
+static void add_reads_after_writes(Order *o, const Buffer *b)
+{
+    const Ints *w = &o->writers[b->id], *r = &o->readers[b->id];
+    for (int i = 1; i < w->n; i++) add_edge(o, w->at[i - 1], w->at[i]);
+    for (int i = 0; w->n && i < r->n; i++) add_edge(o, w->at[w->n - 1], r->at[i]);
+}
+
+/* ---- updates ---- */
+
+static bool reads_in_place(const Expr *e, const Buffer *memory, const Affine *store)
+{
+    if (e->kind == EX_load && buffer_memory(e->buffer) == memory) {
+        Affine at = buffer_address(e->buffer, e->index);
+        if (!affine_equal(&at, store)) return false;
+    }
+    for (int i = 0; i < expr_args[e->kind]; i++)
+        if (!reads_in_place(e->arg[i], memory, store)) return false;
+    return true;
+}
+
+/* Whether any kernel but `from` itself that reads the old value must run after `from`. */
+static bool runs_before_reader(Order *o, int from, const Ints *readers)
+{
+    int n = o->l->program->kernel.n;
+    bool found = false;
+    Ints stack = { 0 };
+    if (readers->n == 0 || (readers->n == 1 && readers->at[0] == from) || o->after[from].n == 0) return false;
+    bool *seen = NEW_ARRAY(o->l->arena, bool, n), *reads = NEW_ARRAY(o->l->arena, bool, n);
+    for (int i = 0; i < readers->n; i++) reads[readers->at[i]] = readers->at[i] != from;
+    vec_push(o->l->arena, &stack, from);
+    while (stack.n && !found) {
+        const Ints *after = &o->after[stack.at[--stack.n]];
+        for (int i = 0; i < after->n; i++) {
+            int k = after->at[i];
+            if (seen[k]) continue;
+            seen[k] = true;
+            found |= reads[k];
+            vec_push(o->l->arena, &stack, k);
+        }
+    }
+    return found;
+}
+
+static bool may_store_in_place(Order *o, const Update *u)
+{
+    const Ints *writers = &o->writers[u->value->id];
+    if (writers->n != 1) return false;
+    const Kernel *k = o->l->program->kernel.at[writers->at[0]];
+    Affine store = buffer_address(k->out, k->store);
+    if (k->accumulate || !reads_in_place(k->value, u->target, &store)) return false;
+    if (k->result && !reads_in_place(k->result, u->target, &store)) return false;
+    return !runs_before_reader(o, writers->at[0], &o->readers[u->target->id]);
+}
+
+/* The kernel that will overwrite the target: that of the new value, or a copy. Everyone reads the target before it. */
+static void place_update(Order *o, const Update *u, Buffer **instead)
+{
+    int writer;
+    if (may_store_in_place(o, u)) {
+        writer = o->writers[u->value->id].at[0];
+        instead[u->value->id] = u->target;
+    } else {
+        const Ints *w = &o->writers[u->value->id];
+        writer = o->l->program->kernel.n;
+        kernel_move(o->l, u->value, u->target);
+        if (writer >= o->n_after) internal_error("lower", "more updates than kernels were counted");
+        add_edge(o, w->at[w->n - 1], writer);
+    }
+    for (int i = 0; i < o->readers[u->target->id].n; i++) add_edge(o, o->readers[u->target->id].at[i], writer);
+}
+
+static Buffer *replaced(Buffer *b, Buffer *const *instead)
+{
+    return instead[b->id] ? instead[b->id] : b;
+}
+
+static void replace_loads(Expr *e, Buffer *const *instead)
+{
+    if (e->kind == EX_load) e->buffer = replaced(e->buffer, instead);
+    for (int i = 0; i < expr_args[e->kind]; i++) replace_loads(e->arg[i], instead);
+}
+
+static void replace_buffers(Program *p, Buffer *const *instead)
+{
+    int n = 0;
+    for (int i = 0; i < p->kernel.n; i++) {
+        Kernel *k = p->kernel.at[i];
+        replace_loads(k->value, instead);
+        if (k->result) replace_loads(k->result, instead);
+        k->out = replaced(k->out, instead);
+    }
+    for (int i = 0; i < p->buffer.n; i++)
+        if (p->buffer.at[i]->base) p->buffer.at[i]->base = replaced(p->buffer.at[i]->base, instead);
+    for (int i = 0; i < p->buffer.n; i++)
+        if (!instead[i]) p->buffer.at[n++] = p->buffer.at[i];
+    p->buffer.n = n;
+    for (int i = 0; i < n; i++) p->buffer.at[i]->id = i;
+}
+
+/* ---- sorting ---- */
+
+typedef struct Heap { int *at; int n; } Heap;
+
+static void heap_push(Heap *h, int x)
+{
+    int i = h->n++;
+    for (; i && h->at[(i - 1) / 2] > x; i = (i - 1) / 2) h->at[i] = h->at[(i - 1) / 2];
+    h->at[i] = x;
+}
+
+static int heap_pop(Heap *h)
+{
+    int least = h->at[0], x = h->at[--h->n], i = 0;
+    for (int child; (child = 2 * i + 1) < h->n; i = child) {
+        if (child + 1 < h->n && h->at[child + 1] < h->at[child]) child++;
+        if (h->at[child] >= x) break;
+        h->at[i] = h->at[child];
+    }
+    h->at[i] = x;
+    return least;
+}
+
+/* Of the kernels that may run, the one that stood first. */
+static void sort_kernels(Order *o)
+{
+    Program *p = o->l->program;
+    int n = p->kernel.n, done = 0, *before = NEW_ARRAY(p->arena, int, n + 1);
+    Kernel **sorted = NEW_ARRAY(p->arena, Kernel *, n + 1);
+    Heap ready = { .at = NEW_ARRAY(p->arena, int, n + 1) };
+    for (int i = 0; i < n; i++)
+        for (int e = 0; e < o->after[i].n; e++) before[o->after[i].at[e]]++;
+    for (int i = 0; i < n; i++)
+        if (!before[i]) heap_push(&ready, i);
+    while (ready.n) {
+        int k = heap_pop(&ready);
+        sorted[done++] = p->kernel.at[k];
+        for (int e = 0; e < o->after[k].n; e++)
+            if (!--before[o->after[k].at[e]]) heap_push(&ready, o->after[k].at[e]);
+    }
+    if (done != n) internal_error("lower", "kernels wait for each other");
+    for (int i = 0; i < n; i++) p->kernel.at[i] = sorted[i];
+}
+
+void lower_order(Lower *l)
+{
+    Program *p = l->program;
+    if (!l->update.n) return;
+    Order o = { .l = l, .n_after = p->kernel.n + l->update.n };
+    o.writers = NEW_ARRAY(l->arena, Ints, p->buffer.n);
+    o.readers = NEW_ARRAY(l->arena, Ints, p->buffer.n);
+    o.after = NEW_ARRAY(l->arena, Ints, o.n_after);
+    Buffer **instead = NEW_ARRAY(l->arena, Buffer *, p->buffer.n);
+    for (int i = 0; i < p->kernel.n; i++) {
+        const Kernel *k = p->kernel.at[i];
+        note(&o, &o.writers[buffer_memory(k->out)->id], i);
+        note_reads(&o, k->value, i);
+        if (k->result) note_reads(&o, k->result, i);
+    }
+    for (int i = 0; i < p->buffer.n; i++) add_reads_after_writes(&o, p->buffer.at[i]);
+    for (int i = 0; i < l->update.n; i++) place_update(&o, &l->update.at[i], instead);
+    replace_buffers(p, instead);
+    sort_kernels(&o);
+}

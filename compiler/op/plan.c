@@ -1,0 +1,188 @@
+/* plan.c -- where workspace buffers lie: buffers that are never alive together share memory. */
+#include "lower.h"
+
+#include <stdlib.h>
+
+enum { ALIGN = 64 };
+
+/* One or more buffers in the same place: an elementwise kernel may store over what it read. */
+typedef struct Slot {
+    int64_t bytes, offset;
+    int first, last;               /* kernels */
+    int order;                     /* tells equal ones apart */
+    int into;                      /* the slot that this one joined, or itself */
+} Slot;
+
+static int64_t round_up(int64_t n) { return (n + ALIGN - 1) / ALIGN * ALIGN; }
+
+static bool in_workspace(const Buffer *b) { return b->kind == BUF_workspace && !b->base; }
+
+static int64_t buffer_bytes(const Buffer *b, const LowerOptions *options)
+{
+    int64_t element = b->dtype == DTYPE_f32 && options->f64 ? 8 : dtype_bytes(b->dtype);
+    return round_up(b->elements * element);
+}
+
+/* ---- lifetimes ---- */
+
+static void touch(const Buffer *b, int kernel)
+{
+    Buffer *memory = (Buffer *)(uintptr_t)buffer_memory(b);
+    if (memory->first < 0) memory->first = kernel;
+    memory->last = kernel;
+}
+
+static void touch_reads(const Expr *e, int kernel)
+{
+    if (e->kind == EX_load) touch(e->buffer, kernel);
+    for (int i = 0; i < expr_args[e->kind]; i++) touch_reads(e->arg[i], kernel);
+}
+
+static void find_lifetimes(Program *p)
+{
+    for (int i = 0; i < p->buffer.n; i++) p->buffer.at[i]->first = p->buffer.at[i]->last = -1;
+    for (int i = 0; i < p->kernel.n; i++) {
+        const Kernel *k = p->kernel.at[i];
+        touch_reads(k->value, i);
+        if (k->result) touch_reads(k->result, i);
+        touch(k->out, i);
+    }
+    for (int i = 0; i < p->buffer.n; i++) {
+        Buffer *b = p->buffer.at[i];
+        b->first = buffer_memory(b)->first;
+        b->last = buffer_memory(b)->last;
+    }
+}
+
+/* ---- storing over an operand ---- */
+
+static int slot_of(Slot *slot, int i)
+{
+    while (slot[i].into != i) i = slot[i].into = slot[slot[i].into].into;
+    return i;
+}
+
+/* All reads of the memory are of the element that will be stored. */
+static bool only_read_at(const Expr *e, const Buffer *memory, const Affine *store)
+{
+    if (e->kind == EX_load && buffer_memory(e->buffer) == memory) {
+        Affine at = buffer_address(e->buffer, e->index);
+        if (!affine_equal(&at, store)) return false;
+    }
+    for (int i = 0; i < expr_args[e->kind]; i++)
+        if (!only_read_at(e->arg[i], memory, store)) return false;
+    return true;
+}
+
+/* The operand that dies in kernel i, of the same size, whose place the result may take. */
+static const Buffer *find_operand(const Expr *e, const Kernel *k, int i, const Affine *store)
+{
+    if (e->kind == EX_load) {
+        const Buffer *m = buffer_memory(e->buffer);
+        bool fits = in_workspace(m) && m->last == i && m->first < i && m->elements == k->out->elements && m->dtype == k->out->dtype;
+        if (fits && only_read_at(k->value, m, store)) return m;
+    }
+    for (int a = 0; a < expr_args[e->kind]; a++) {
+        const Buffer *found = find_operand(e->arg[a], k, i, store);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+static int64_t kernel_points(const Kernel *k)
+{
+    int64_t points = 1;
+    for (int a = 0; a < k->n_axes; a++) points *= k->axis[a].extent;
+    return points;
+}
+
+static void join_in_place(const Program *p, Slot *slot)
+{
+    for (int i = 0; i < p->kernel.n; i++) {
+        const Kernel *k = p->kernel.at[i];
+        if (k->reduce || k->accumulate || !in_workspace(k->out) || k->out->first != i) continue;
+        if (kernel_points(k) != k->out->elements) continue;  /* a part: others of the whole are still to come */
+        Affine store = buffer_address(k->out, k->store);
+        const Buffer *x = find_operand(k->value, k, i, &store);
+        if (!x) continue;
+        Slot *from = &slot[slot_of(slot, x->id)], *to = &slot[k->out->id];
+        to->into = (int)(from - slot);
+        from->last = to->last;
+    }
+}
+
+/* ---- offsets ---- */
+
+static int larger_first(const void *a, const void *b)
+{
+    const Slot *x = *(Slot *const *)a, *y = *(Slot *const *)b;
+    if (x->bytes != y->bytes) return x->bytes > y->bytes ? -1 : 1;
+    return x->order - y->order;
+}
+
+/* The smallest gap that holds the slot between those alive at the same time, which are sorted by offset. */
+static int64_t best_gap(Slot *const *placed, int n, const Slot *s)
+{
+    int64_t end = 0, best = -1, best_size = INT64_MAX;
+    for (int i = 0; i < n; i++) {
+        const Slot *x = placed[i];
+        if (x->last < s->first || x->first > s->last) continue;
+        int64_t gap = x->offset - end;
+        if (gap >= s->bytes && gap < best_size) best = end, best_size = gap;
+        if (x->offset + x->bytes > end) end = x->offset + x->bytes;
+    }
+    return best < 0 ? end : best;
+}
+
+static void insert_by_offset(Slot **placed, int n, Slot *s)
+{
+    int at = n;
+    for (; at && placed[at - 1]->offset > s->offset; at--) placed[at] = placed[at - 1];
+    placed[at] = s;
+}
+
+static int64_t place_slots(Arena *a, Slot **slot, int n, bool no_reuse)
+{
+    Slot **placed = NEW_ARRAY(a, Slot *, n + 1);
+    int64_t total = 0;
+    qsort(slot, (size_t)n, sizeof *slot, larger_first);
+    for (int i = 0; i < n; i++) {
+        slot[i]->offset = no_reuse ? total : best_gap(placed, i, slot[i]);
+        insert_by_offset(placed, i, slot[i]);
+        int64_t end = slot[i]->offset + slot[i]->bytes;
+        if (end > total) total = end;
+    }
+    return total;
+}
+
+static int64_t largest_sum(Arena *a, Slot *const *slot, int n, int kernels)
+{
+    int64_t *change = NEW_ARRAY(a, int64_t, kernels + 2), now = 0, most = 0;
+    for (int i = 0; i < n; i++) {
+        change[slot[i]->first] += slot[i]->bytes;
+        change[slot[i]->last + 1] -= slot[i]->bytes;
+    }
+    for (int i = 0; i < kernels; i++) {
+        now += change[i];
+        if (now > most) most = now;
+    }
+    return most;
+}
+
+void program_plan(Program *p, const LowerOptions *options)
+{
+    Slot *slot = NEW_ARRAY(p->arena, Slot, p->buffer.n + 1), **used = NEW_ARRAY(p->arena, Slot *, p->buffer.n + 1);
+    int n = 0;
+    find_lifetimes(p);
+    for (int i = 0; i < p->buffer.n; i++) {
+        const Buffer *b = p->buffer.at[i];
+        slot[i] = (Slot){ .bytes = buffer_bytes(b, options), .first = b->first, .last = b->last, .order = i, .into = i };
+    }
+    if (!options->no_reuse) join_in_place(p, slot);
+    for (int i = 0; i < p->buffer.n; i++)
+        if (in_workspace(p->buffer.at[i]) && slot[i].first >= 0 && slot[i].into == i) used[n++] = &slot[i];
+    p->lower_bound = largest_sum(p->arena, used, n, p->kernel.n);
+    p->workspace_bytes = place_slots(p->arena, used, n, options->no_reuse);
+    for (int i = 0; i < p->buffer.n; i++)
+        if (in_workspace(p->buffer.at[i])) p->buffer.at[i]->offset = slot[slot_of(slot, i)].offset;
+}

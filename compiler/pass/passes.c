@@ -4,8 +4,6 @@
 #include <string.h>
 
 /* Until they exist. */
-#pragma weak pass_absorb
-#pragma weak pass_freeze
 #pragma weak pass_layout
 
 enum {

@@ -37,25 +37,35 @@ static bool covers(const Class *c, const char *word)
 static void add_token(Text *t, const char *name)
 {
     size_t n = strlen(name);
-    if (strchr(name, ' ')) text_puts(t, name);
+    if (strcmp(name, "a type") == 0) text_puts(t, "a type such as `f32`");
+    else if (strchr(name, ' ')) text_puts(t, name);
     else if (n == 3 && name[0] == '\'') text_printf(t, "`%c`", name[1]);
     else text_printf(t, "`%s`", name);
 }
 
 typedef struct Listing { const char *item[64]; int n; } Listing;
 
+static void list_add(Listing *l, const char *item)
+{
+    if (l->n < (int)LENGTH(l->item)) l->item[l->n++] = item;
+}
+
+/* What goes on first, what ends things last. */
 static Listing list_expected(const char *const *expected, int n)
 {
-    const Class *classes[3] = {NULL};
+    static const char *const ends[] = {"'}'", "end of file"};
+    const Class *x = has(expected, n, expression.sign) ? &expression : NULL;
+    const Class *o = has(expected, n, operation.sign) ? &operation : NULL;
+    const Class *s = !x && has(expected, n, statement.sign) ? &statement : NULL;
     Listing l = {.n = 0};
-    if (has(expected, n, expression.sign)) classes[0] = &expression;
-    if (has(expected, n, operation.sign)) classes[1] = &operation;
-    if (!classes[0] && has(expected, n, statement.sign)) classes[2] = &statement;
-    for (size_t i = 0; i < LENGTH(classes); i++)
-        if (classes[i]) l.item[l.n++] = classes[i]->text;
-    for (int i = 0; i < n && l.n < (int)LENGTH(l.item); i++)
-        if (!covers(classes[0], expected[i]) && !covers(classes[1], expected[i]) && !covers(classes[2], expected[i]))
-            l.item[l.n++] = expected[i];
+    if (x) list_add(&l, x->text);
+    if (o) list_add(&l, o->text);
+    for (int i = 0; i < n; i++)
+        if (!covers(x, expected[i]) && !covers(o, expected[i]) && !covers(s, expected[i]) && !has(ends, 2, expected[i]))
+            list_add(&l, expected[i]);
+    if (s) list_add(&l, s->text);
+    for (size_t i = 0; i < LENGTH(ends); i++)
+        if (has(expected, n, ends[i])) list_add(&l, ends[i]);
     return l;
 }
 

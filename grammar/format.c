@@ -13,7 +13,6 @@
 typedef struct Piece {
     Token token;
     int line;         /* that it begins on, from 0 */
-    int match;        /* of a brace: the index of the other one */
     int width;        /* of a train entry's name: the longest name there */
     bool statement;   /* begins a statement, a top-level part or a train entry */
     bool airy;        /* names an argument whose value has operators: spaces around its `=` */
@@ -80,7 +79,7 @@ static void read_pieces(Format *f)
     uint32_t seen = 0;
     int line = 0;
     for (;;) {
-        Piece piece = {.token = scan_next(p), .match = -1};
+        Piece piece = {.token = scan_next(p)};
         for (uint32_t to = piece.token.span.begin - p->source->base; seen < to; seen++)
             line += p->source->text[seen] == '\n';
         piece.line = line;
@@ -153,6 +152,13 @@ static void mark_tight(Format *f)
     }
 }
 
+static bool is_empty_body(const Format *f, int open, int close)
+{
+    const Source *source = f->parse->source;
+    uint32_t from = f->piece.at[open].token.span.end, to = f->piece.at[close].token.span.begin;
+    return close == open + 1 && !memchr(source->text + (from - source->base), '#', to - from);
+}
+
 /* Whether a body stays on its line: it is there now, with one statement, and all bodies in it stay too. */
 static void mark_bodies(Format *f)
 {
@@ -166,9 +172,8 @@ static void mark_bodies(Format *f)
         if (piece->token.kind != '}') continue;
         Body b = in.at[--in.n];
         Piece *open = &f->piece.at[b.open];
-        open->match = i;
-        piece->match = b.open;
-        open->on_line = piece->on_line = open->line == piece->line && b.statements <= 1 && !b.spread;
+        open->on_line = piece->on_line = is_empty_body(f, b.open, i) ||
+                                         (open->line == piece->line && b.statements <= 1 && !b.spread);
         if (!open->on_line) in.at[in.n - 1].spread = true;
     }
 }
@@ -217,7 +222,7 @@ static Gap put_gap(Format *f, int i)
         }
         if (!stop) stop = end;
         if (f->out->n && !gap.newlines) text_puts(f->out, "  ");
-        else begin_line(f, gap.newlines > 1 && begins_line(piece) && !after_open, f->depth + !begins_line(piece));
+        else begin_line(f, gap.newlines > 1 && begins_line(piece) && !after_open, f->depth + !(begins_line(piece) || piece->token.kind == T_ELSE));
         put_comment(f, s, (size_t)(stop - s));
         gap = (Gap){.comment = true};
         after_open = false;

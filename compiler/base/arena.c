@@ -1,6 +1,7 @@
 /* arena.c -- memory that is freed at once, vectors and text buffers in it. */
 #include "base.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,8 +101,8 @@ char *arena_printf(Arena *a, const char *fmt, ...)
 void *vec_reserve(Arena *a, void *at, int n, int *cap, size_t size)
 {
     if (n < *cap) return at;
+    if (*cap > INT_MAX / 2) memory_out();
     int grown = *cap ? *cap * 2 : 8;
-    if (grown < *cap) memory_out();
     void *fresh = arena_array(a, (size_t)grown, size);
     if (n) memcpy(fresh, at, (size_t)n * size);
     *cap = grown;

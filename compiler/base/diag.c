@@ -37,6 +37,7 @@ bool sources_place(const Sources *s, uint32_t offset, Place *place)
         }
     const char *stop = f->text + f->size, *end = begin;
     while (end < stop && *end != '\n') end++;
+    if (end > begin && end > at && end[-1] == '\r') end--;
     *place = (Place){.source = f, .line = line, .column = (int)(at - begin) + 1,
                      .line_text = begin, .line_length = (int)(end - begin)};
     return true;
@@ -48,6 +49,9 @@ Span span_join(Span a, Span b)
     if (!b.begin) return a;
     return (Span){a.begin < b.begin ? a.begin : b.begin, a.end > b.end ? a.end : b.end};
 }
+
+/* False for the bytes of UTF-8 that go on with a character: they take no column on a screen. */
+static bool begins_character(char c) { return ((unsigned char)c & 0xc0) != 0x80; }
 
 /* A long line is shown around the caret; bytes that a terminal would act on become '?'. */
 static void print_line(FILE *out, const Place *p, uint32_t span_bytes)
@@ -61,10 +65,12 @@ static void print_line(FILE *out, const Place *p, uint32_t span_bytes)
         fputc(c == '\t' ? '\t' : c < 32 || c == 127 ? '?' : c, out);
     }
     fprintf(out, "%s\n       | %s", to < p->line_length ? "..." : "", from ? "   " : "");
-    for (int i = from; i < p->column - 1; i++) fputc(p->line_text[i] == '\t' ? '\t' : ' ', out);
-    int left = to - (p->column - 1), carets = (int)span_bytes < left ? (int)span_bytes : left;
+    for (int i = from; i < p->column - 1; i++)
+        if (begins_character(p->line_text[i])) fputc(p->line_text[i] == '\t' ? '\t' : ' ', out);
+    int left = to - (p->column - 1), carets = span_bytes < (uint32_t)left ? (int)span_bytes : left;
     fputc('^', out);
-    for (int i = 1; i < carets; i++) fputc('~', out);
+    for (int i = 1; i < carets; i++)
+        if (begins_character(p->line_text[p->column - 1 + i])) fputc('~', out);
     fputc('\n', out);
 }
 
@@ -136,7 +142,7 @@ static int edit_distance(const char *a, const char *b)
 const char *did_you_mean(const char *word, const char *const *candidates, int n)
 {
     int length = (int)(strlen(word) < 64 ? strlen(word) : 64);
-    int best = length < 3 ? 1 : 1 + length / 4;
+    int best = length < 2 ? 0 : length < 3 ? 1 : 1 + length / 4;
     const char *found = NULL;
     for (int i = 0; i < n; i++) {
         int distance = edit_distance(word, candidates[i]);

@@ -20,14 +20,14 @@ static char *read_open(Arena *a, int fd, const char *path, size_t limit, size_t 
     }
     char *bytes = arena_alloc(a, cap + 1);
     for (;;) {
-        if (n == cap) {
-            if (cap > limit) break;
+        if (n > cap) {  /* the byte kept for the NUL is taken too: not at the end */
+            if (cap >= limit) break;
             char *more = arena_alloc(a, cap * 2 + 2);
             memcpy(more, bytes, n);
             bytes = more;
             cap = cap * 2 + 1;
         }
-        ssize_t got = read(fd, bytes + n, cap - n);
+        ssize_t got = read(fd, bytes + n, cap + 1 - n);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) {
             *why = arena_printf(a, "%s: cannot read: %s", path, strerror(errno));

@@ -203,14 +203,14 @@ static const struct { const char *text, *messages; } bad[] = {
     {"net n { x = 1e999 }", AT(1, 13) "this number is too large for a double: at most 1.8e308\n"
                             "     1 | net n { x = 1e999 }\n       |             ^~~~~\n"},
     {"net n { x = \"abc\r\n }", AT(1, 13) "this string has no closing `\"` on its line\n"
-                               "     1 | net n { x = \"abc?\n       |             ^~~~~\n"},
+                               "     1 | net n { x = \"abc\n       |             ^~~~\n"},
     {"import \"a\\qb\"", AT(1, 10) "unknown escape; strings know \\n \\t \\\\ and \\\"\n"
                          "     1 | import \"a\\qb\"\n       |          ^~\n"},
     {"net n { x = a && b }", AT(1, 15) "unexpected `&&`; `and` joins conditions\n"
                              "     1 | net n { x = a && b }\n       |               ^~\n"},
     {"net n { x = caf\xc3\xa9\xc3\xa9 # caf\xc3\xa9\n }",
      AT(1, 16) "only ASCII may stand outside comments and strings\n"
-     "     1 | net n { x = caf\xc3\xa9\xc3\xa9 # caf\xc3\xa9\n       |                ^~~~\n"},
+     "     1 | net n { x = caf\xc3\xa9\xc3\xa9 # caf\xc3\xa9\n       |                ^~\n"},
 };
 
 START_TEST(message_is_right)

@@ -1,0 +1,879 @@
+/* test_io.c -- the readers and writers of data and weights: golden bytes, truncations, lies, round trips. */
+#include "../../compiler/io/io.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+static Arena *arena;
+static char directory[] = "/tmp/netc-test-io-XXXXXX";
+
+static void setup(void) { arena = arena_new(); }
+static void teardown(void) { arena_free(arena); }
+
+typedef bool Reader(Input *in, Array *out);
+
+/* Bytes of a string literal that may hold NULs. */
+#define BYTES(s) (s), sizeof(s) - 1
+
+/* The bytes in memory of exactly their size, so that a sanitizer sees a read past the end. */
+static Input input_of(const void *bytes, size_t n)
+{
+    unsigned char *copy = malloc(n ? n : 1);
+    if (n) memcpy(copy, bytes, n);
+    return (Input){.arena = arena, .name = "file", .bytes = copy, .size = n};
+}
+
+static void input_free(Input *in) { free((void *)(uintptr_t)in->bytes); }
+
+static void expect_failure(const Input *in, const char *part)
+{
+    ck_assert_ptr_nonnull(in->why);
+    ck_assert_msg(strncmp(in->why, "file:", 5) == 0, "%s", in->why);
+    ck_assert_msg(strstr(in->why, part) != NULL, "\"%s\" lacks \"%s\"", in->why, part);
+    ck_assert_ptr_null(strchr(in->why, '\n'));
+    ck_assert_int_eq(in->status, EXIT_model);
+}
+
+static void check_refused(Reader *read, const void *bytes, size_t n, const char *part)
+{
+    Array x;
+    Input in = input_of(bytes, n);
+    ck_assert_msg(!read(&in, &x), "accepted, but expected: %s", part);
+    expect_failure(&in, part);
+    input_free(&in);
+}
+
+static void check_every_prefix_refused(Reader *read, const void *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) check_refused(read, bytes, i, "");
+}
+
+static void check_values(const Array *x, const double *value, int n)
+{
+    ck_assert_int_eq(x->elements, n);
+    for (int i = 0; i < n; i++) ck_assert_double_eq(array_real(x, i), value[i]);
+}
+
+static const char *path_of(const char *name) { return arena_printf(arena, "%s/%s", directory, name); }
+
+static const char *file_of(const char *name, const void *bytes, size_t n)
+{
+    const char *why = "", *path = path_of(name);
+    ck_assert_msg(file_write(arena, path, bytes, n, &why), "%s", why);
+    return path;
+}
+
+static Text gzip(const void *bytes, size_t n)
+{
+    Text out = {.arena = arena};
+    z_stream z = {0};
+    unsigned char chunk[4096];
+    ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_in = (Bytef *)(uintptr_t)bytes;
+    z.avail_in = (uInt)n;
+    int code = Z_OK;
+    while (code == Z_OK) {
+        z.next_out = chunk;
+        z.avail_out = sizeof chunk;
+        code = deflate(&z, Z_FINISH);
+        text_add(&out, (char *)chunk, sizeof chunk - z.avail_out);
+    }
+    ck_assert_int_eq(code, Z_STREAM_END);
+    deflateEnd(&z);
+    return out;
+}
+
+/* ---- IDX ---- */
+
+static const struct { const char *bytes; size_t n; ArrayType type; double value[2]; } idx_golden[] = {
+    {BYTES("\0\0\x08\1\0\0\0\2\x07\xff"), ARRAY_u8, {7, 255}},
+    {BYTES("\0\0\x09\1\0\0\0\2\x07\xff"), ARRAY_i8, {7, -1}},
+    {BYTES("\0\0\x0B\1\0\0\0\2\1\2\xff\xfe"), ARRAY_i16, {258, -2}},
+    {BYTES("\0\0\x0C\1\0\0\0\2\0\1\0\0\xff\xff\xff\xfe"), ARRAY_i32, {65536, -2}},
+    {BYTES("\0\0\x0D\1\0\0\0\2\x3f\x80\0\0\xc0\x20\0\0"), ARRAY_f32, {1, -2.5}},
+    {BYTES("\0\0\x0E\1\0\0\0\2\x3f\xf0\0\0\0\0\0\0\xc0\x04\0\0\0\0\0\0"), ARRAY_f64, {1, -2.5}},
+};
+
+START_TEST(idx_values)
+{
+    Array x;
+    Input in = input_of(idx_golden[_i].bytes, idx_golden[_i].n);
+    ck_assert_msg(idx_read(&in, &x), "%s", in.why);
+    ck_assert_int_eq(x.type, idx_golden[_i].type);
+    ck_assert_int_eq(x.rank, 1);
+    check_values(&x, idx_golden[_i].value, 2);
+    input_free(&in);
+    check_every_prefix_refused(idx_read, idx_golden[_i].bytes, idx_golden[_i].n);
+}
+END_TEST
+
+static const struct { const char *bytes; size_t n; const char *why; } idx_lies[] = {
+    {BYTES("\0\1\x08\1\0\0\0\1\0"), "byte 0"},
+    {BYTES("\0\0\x0A\1\0\0\0\1\0"), "byte 2: 0x0A is no IDX type"},
+    {BYTES("\0\0\0\1\0\0\0\1\0"), "byte 2"},
+    {BYTES("\0\0\x08\0\0\0\0\1\0"), "0 dimensions"},
+    {BYTES("\0\0\x08\x09\0\0\0\1\0"), "9 dimensions"},
+    {BYTES("\0\0\x08\1\0\0\0\2\0"), "promises u8[2], which takes 2 bytes, but 1 follow"},
+    {BYTES("\0\0\x08\1\0\0\0\1\0\0"), "byte 9: the file goes on after the u8[1]"},
+    {BYTES("\0\0\x08\3\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), "too large"},
+    {BYTES("\0\0\x08\4\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"), "too large"},
+    {BYTES("\0\0\x0E\2\x7f\xff\xff\xff\x7f\xff\xff\xff"), "too large"},
+};
+
+START_TEST(idx_refuses) { check_refused(idx_read, idx_lies[_i].bytes, idx_lies[_i].n, idx_lies[_i].why); }
+END_TEST
+
+/* An IDX file of `n` zeros whose header promises `promised`. */
+static Text idx_zeros(size_t n, unsigned promised)
+{
+    Text file = {.arena = arena};
+    const char header[] = {0, 0, 8, 1, (char)(promised >> 24), (char)(promised >> 16), (char)(promised >> 8),
+                           (char)promised};
+    char *zeros = arena_alloc(arena, n);
+    text_add(&file, header, sizeof header);
+    text_add(&file, zeros, n);
+    return file;
+}
+
+START_TEST(gzip_unpacks)
+{
+    static const size_t sizes[] = {0, 1, 247, 248, 249, 250, 5000, 300000};
+    Text plain = idx_zeros(sizes[_i], (unsigned)sizes[_i]), packed = gzip(plain.s, plain.n);
+    Array x;
+    Input in = input_of(packed.s, packed.n);
+    unsigned char *given = (unsigned char *)(uintptr_t)in.bytes;
+    ck_assert_msg(input_unzip(&in, 1 << 20), "%s", in.why);
+    ck_assert_msg(idx_read(&in, &x), "%s", in.why);
+    ck_assert_int_eq(x.elements, (int64_t)sizes[_i]);
+    free(given);
+    for (size_t n = 0; n < packed.n; n++) {
+        in = input_of(packed.s, n);
+        given = (unsigned char *)(uintptr_t)in.bytes;
+        ck_assert(!input_unzip(&in, 1 << 20));
+        expect_failure(&in, "");
+        free(given);
+    }
+}
+END_TEST
+
+START_TEST(gzip_two_members)
+{
+    Text one = gzip("a,b\n", 4), two = gzip("1,2\n", 4);
+    text_add(&one, two.s, two.n);
+    Input in = input_of(one.s, one.n);
+    unsigned char *given = (unsigned char *)(uintptr_t)in.bytes;
+    ck_assert_msg(input_unzip(&in, 100), "%s", in.why);
+    ck_assert_uint_eq(in.size, 8);
+    ck_assert_int_eq(memcmp(in.bytes, "a,b\n1,2\n", 8), 0);
+    free(given);
+}
+END_TEST
+
+static const struct { size_t n; unsigned promised; size_t limit; const char *why; } bombs[] = {
+    {1 << 20, 1 << 20, 1 << 19, "promises more"},
+    {1000, 0x7fffffff, SIZE_MAX / 4, "promises more"},
+    {5000, 4000, 1 << 20, "goes on after the 4008 bytes"},
+};
+
+START_TEST(gzip_bombs)
+{
+    Text plain = idx_zeros(bombs[_i].n, bombs[_i].promised), packed = gzip(plain.s, plain.n);
+    Input in = {.arena = arena, .name = "file", .bytes = (unsigned char *)packed.s, .size = packed.n};
+    ck_assert(!input_unzip(&in, bombs[_i].limit));
+    expect_failure(&in, bombs[_i].why);
+}
+END_TEST
+
+START_TEST(gzip_limit)
+{
+    char *spaces = arena_alloc(arena, 100000);
+    memset(spaces, ' ', 100000);
+    Text packed = gzip(spaces, 100000);
+    Input in = {.arena = arena, .name = "file", .bytes = (unsigned char *)packed.s, .size = packed.n};
+    Input whole = in;
+    ck_assert(!input_unzip(&in, 99999));
+    expect_failure(&in, "too large");
+    ck_assert(input_unzip(&whole, 100000));
+    packed.s[packed.n - 6] ^= 1;  /* the checksum */
+    in = (Input){.arena = arena, .name = "file", .bytes = (unsigned char *)packed.s, .size = packed.n};
+    ck_assert(!input_unzip(&in, 100000));
+    expect_failure(&in, "damaged");
+}
+END_TEST
+
+/* ---- NPY ---- */
+
+/* Version 1 with the header as given. */
+static Text npy_of(const char *header, const void *data, size_t n)
+{
+    Text file = {.arena = arena};
+    size_t length = strlen(header);
+    const char preamble[] = {1, 0, (char)(length & 255), (char)(length >> 8)};
+    text_add(&file, "\x93NUMPY", 6);
+    text_add(&file, preamble, sizeof preamble);
+    text_add(&file, header, length);
+    text_add(&file, data, n);
+    return file;
+}
+
+#define DICT(descr, order, shape) "{'descr': '" descr "', 'fortran_order': " order ", 'shape': " shape ", }\n"
+
+static const struct { const char *header, *data; size_t n; const char *text; int elements; double value[6]; } npy_golden[] = {
+    {DICT("<f4", "False", "(2,)"), BYTES("\0\0\x80\x3f\0\0\x20\xc0"), "f32[2]", 2, {1, -2.5}},
+    {DICT(">f4", "False", "(2,)"), BYTES("\x3f\x80\0\0\xc0\x20\0\0"), "f32[2]", 2, {1, -2.5}},
+    {DICT("<f8", "False", "()"), BYTES("\0\0\0\0\0\0\xf0\x3f"), "f64", 1, {1}},
+    {DICT("<f2", "False", "(3,)"), BYTES("\0\x3c\1\0\0\xfc"), "f16[3]", 3, {1, 0x1p-24, (double)-INFINITY}},
+    {DICT("|i1", "False", "(1,2)"), BYTES("\1\xff"), "i8[1, 2]", 2, {1, -1}},
+    {DICT("|u1", "False", "(2,1)"), BYTES("\1\xff"), "u8[2, 1]", 2, {1, 255}},
+    {DICT("|b1", "False", "(2,)"), BYTES("\1\0"), "bool[2]", 2, {1, 0}},
+    {DICT("<i2", "False", "(1,)"), BYTES("\xfe\xff"), "i16[1]", 1, {-2}},
+    {DICT("<u2", "False", "(1,)"), BYTES("\xfe\xff"), "u16[1]", 1, {65534}},
+    {DICT(">i4", "False", "(1,)"), BYTES("\xff\xff\xff\xfe"), "i32[1]", 1, {-2}},
+    {DICT("<u4", "False", "(1,)"), BYTES("\xfe\xff\xff\xff"), "u32[1]", 1, {4294967294}},
+    {DICT("<i8", "False", "(1,)"), BYTES("\xfe\xff\xff\xff\xff\xff\xff\xff"), "i64[1]", 1, {-2}},
+    {DICT("|u1", "True", "(2, 3)"), BYTES("\1\4\2\5\3\6"), "u8[2, 3]", 6, {1, 2, 3, 4, 5, 6}},
+    {DICT(">i2", "True", "(3, 1, 2)"), BYTES("\0\1\0\3\0\5\0\2\0\4\0\6"), "i16[3, 1, 2]", 6, {1, 2, 3, 4, 5, 6}},
+    {"{\"shape\": (2, ), 'descr':'|u1','fortran_order':False}", BYTES("\1\2"), "u8[2]", 2, {1, 2}},
+    {DICT("<f4", "False", "(0, 3)"), "", 0, "f32[0, 3]", 0, {0}},
+};
+
+START_TEST(npy_values)
+{
+    Array x;
+    Text file = npy_of(npy_golden[_i].header, npy_golden[_i].data, npy_golden[_i].n);
+    Input in = input_of(file.s, file.n);
+    ck_assert_msg(npy_read(&in, &x), "%s", in.why);
+    ck_assert_str_eq(array_text(arena, &x), npy_golden[_i].text);
+    check_values(&x, npy_golden[_i].value, npy_golden[_i].elements);
+    input_free(&in);
+    check_every_prefix_refused(npy_read, file.s, file.n);
+}
+END_TEST
+
+static const struct { const char *header, *why; } npy_lies[] = {
+    {"", "ends where '{'"},
+    {"[]", "'[' where '{'"},
+    {"{}", "lacks 'descr'"},
+    {"{'descr': '<f4', 'shape': (1,)}", "lacks 'fortran_order'"},
+    {"{'descr': '<f4', 'fortran_order': False}", "lacks 'shape'"},
+    {DICT("<f4", "False", "(1,)") "x", "where its end is expected"},
+    {DICT("<f4", "Maybe", "(1,)"), "True or False"},
+    {DICT("<f4", "False", "(1)"), "','"},
+    {DICT("<f4", "False", "(-1,)"), "a dimension"},
+    {DICT("<f4", "False", "(1,,)"), "a dimension"},
+    {DICT("<f4", "False", "(2,)"), "takes 8 bytes, but 4 follow"},
+    {DICT("<f4", "False", "(0,)"), "goes on after the f32[0]"},
+    {DICT("<f4", "False", "(99999999999999999999,)"), "too large"},
+    {DICT("<f4", "False", "(4611686018427387904,)"), "too large"},
+    {DICT("<f4", "False", "(4294967296, 4294967296, 0)"), "too large"},
+    {DICT("<f4", "False", "(1,1,1,1,1,1,1,1,1)"), "more than 8 dimensions"},
+    {DICT("|f4", "False", "(1,)"), "'|f4' is not supported"},
+    {DICT("f4", "False", "(1,)"), "not supported"},
+    {DICT("", "False", "(1,)"), "not supported"},
+    {DICT("<c8", "False", "(1,)"), "'<c8' is not supported"},
+    {DICT("|O", "False", "(1,)"), "not supported"},
+    {DICT("<f4\\x", "False", "(1,)"), "a type such as"},
+    {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "structured"},
+    {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", "'descr' twice"},
+    {"{'descr': '<f4' 'fortran_order': False, 'shape': (1,)}", "',' or '}'"},
+    {"{'color': '<f4', 'fortran_order': False, 'shape': (1,)}", "unknown key 'color'"},
+    {"{'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa': 1}", "a key"},
+};
+
+START_TEST(npy_refuses)
+{
+    Text file = npy_of(npy_lies[_i].header, "\0\0\0\0", 4);
+    check_refused(npy_read, file.s, file.n, npy_lies[_i].why);
+}
+END_TEST
+
+START_TEST(npy_versions)
+{
+    Text file = npy_of(DICT("|u1", "False", "(1,)"), "\7", 1);
+    Text second = {.arena = arena};
+    Array x;
+    text_add(&second, "\x93NUMPY\2\0", 8);
+    text_add(&second, file.s + 8, 2);
+    text_add(&second, "\0\0", 2);
+    text_add(&second, file.s + 10, file.n - 10);
+    Input in = input_of(second.s, second.n);
+    ck_assert_msg(npy_read(&in, &x), "%s", in.why);
+    check_values(&x, (double[]){7}, 1);
+    input_free(&in);
+    check_every_prefix_refused(npy_read, second.s, second.n);
+    file.s[6] = 4;
+    check_refused(npy_read, file.s, file.n, "version 4");
+    file.s[6] = 1;
+    file.s[9] = 1;
+    check_refused(npy_read, file.s, file.n, "header says");
+}
+END_TEST
+
+START_TEST(npy_writes)
+{
+    static const unsigned char golden[] =
+        "\x93NUMPY\1\0\x76\0{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }"
+        "                                                          \n\0\0\x80\x3f\0\0\x20\xc0";
+    float values[] = {1, -2.5f};
+    Array x = {.type = ARRAY_f32, .rank = 2, .shape = {2, 1}, .elements = 2, .data = values}, y;
+    Text file = npy_bytes(arena, &x);
+    ck_assert_uint_eq(file.n, sizeof golden - 1);
+    ck_assert_int_eq(memcmp(file.s, golden, file.n), 0);
+    const char *why = "", *path = path_of("a.npy");
+    ck_assert_msg(npy_write(arena, path, &x, &why), "%s", why);
+    Input in;
+    ck_assert(input_read(&in, arena, path, 1000));
+    ck_assert_msg(npy_read(&in, &y), "%s", in.why);
+    ck_assert_str_eq(array_text(arena, &y), "f32[2, 1]");
+    check_values(&y, (double[]){1, -2.5}, 2);
+}
+END_TEST
+
+/* ---- conversions ---- */
+
+static const struct { ArrayType from; double value; ArrayType to; double got; const char *why; } conversions[] = {
+    {ARRAY_u8, 255, ARRAY_f32, 255, NULL},
+    {ARRAY_i64, -16777216, ARRAY_f32, -16777216, NULL},
+    {ARRAY_i64, 16777217, ARRAY_f32, 0, "sample 1: 16777217 of type i64 is not exact in f32"},
+    {ARRAY_f64, 0.1, ARRAY_f32, (double)0.1f, NULL},
+    {ARRAY_f64, 1e39, ARRAY_f32, 0, "1e+39 of type f64 does not fit in f32"},
+    {ARRAY_f64, 3.4028235677973366e38, ARRAY_f32, 0, "does not fit in f32"},
+    {ARRAY_f64, -3.4028234e38, ARRAY_f32, (double)-3.4028234e38f, NULL},
+    {ARRAY_f32, 0.5, ARRAY_f64, 0.5, NULL},
+    {ARRAY_i64, 7, ARRAY_i32, 7, NULL},
+    {ARRAY_i64, 2147483648, ARRAY_i32, 0, "2147483648 of type i64 does not fit in i32"},
+    {ARRAY_i32, -1, ARRAY_u8, 0, "-1 of type i32 does not fit in u8"},
+    {ARRAY_i32, 2, ARRAY_bool, 0, "does not fit in bool"},
+    {ARRAY_u64, 5, ARRAY_i64, 5, NULL},
+    {ARRAY_f32, 3, ARRAY_i32, 3, NULL},
+    {ARRAY_f32, 2.5, ARRAY_i32, 0, "2.5 of type f32 is no integer for i32"},
+    {ARRAY_f32, 300, ARRAY_u8, 0, "300 of type f32 does not fit in u8"},
+    {ARRAY_f64, 1e300, ARRAY_i64, 0, "does not fit in i64"},
+    {ARRAY_f64, (double)NAN, ARRAY_i32, 0, "nan of type f64 is no integer"},
+    {ARRAY_f64, (double)INFINITY, ARRAY_f32, (double)INFINITY, NULL},
+    {ARRAY_f32, 1, ARRAY_f16, 0, "cannot be made f16"},
+};
+
+static void store(Array *x, int64_t i, double value)
+{
+    switch (x->type) {
+    case ARRAY_f32: ((float *)x->data)[i] = (float)value; break;
+    case ARRAY_f64: ((double *)x->data)[i] = value; break;
+    case ARRAY_u8: ((uint8_t *)x->data)[i] = (uint8_t)value; break;
+    case ARRAY_i32: ((int32_t *)x->data)[i] = (int32_t)value; break;
+    case ARRAY_u64: ((uint64_t *)x->data)[i] = (uint64_t)value; break;
+    default: ((int64_t *)x->data)[i] = (int64_t)value; break;
+    }
+}
+
+START_TEST(convert)
+{
+    Input in = {.arena = arena, .name = "file"};
+    Array x = array_new(arena, conversions[_i].from, 1, (int64_t[]){2}), y;
+    store(&x, 1, conversions[_i].value);
+    bool good = array_convert(&in, &x, conversions[_i].to, &y);
+    if (conversions[_i].why) {
+        ck_assert(!good);
+        expect_failure(&in, conversions[_i].why);
+    } else {
+        ck_assert_msg(good, "%s", in.why);
+        ck_assert_int_eq(y.type, conversions[_i].to);
+        check_values(&y, (double[]){0, conversions[_i].got}, 2);
+    }
+}
+END_TEST
+
+START_TEST(halves)
+{
+    static const struct { uint16_t bits; float value; } rows[] = {
+        {0x0000, 0}, {0x3c00, 1}, {0xc000, -2}, {0x7bff, 65504}, {0x0400, 0x1p-14f}, {0x03ff, 0x3ffp-24f}, {0x3555, 0x1.554p-2f},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) ck_assert_float_eq(f16_value(rows[i].bits), rows[i].value);
+    ck_assert(isnan(f16_value(0x7e00)) && isinf(f16_value(0xfc00)) && signbit(f16_value(0x8000)));
+    ck_assert_float_eq(bf16_value(0x3fc0), 1.5f);
+    ck_assert_float_eq(bf16_value(0xc2f7), -123.5f);
+}
+END_TEST
+
+START_TEST(ranges)
+{
+    Input in = {.arena = arena, .name = "file"};
+    Array x = array_new(arena, ARRAY_i32, 2, (int64_t[]){3, 2});
+    ((int32_t *)x.data)[3] = 10;
+    ck_assert(array_check_range(&in, &x, 0, 11));
+    ck_assert(!array_check_range(&in, &x, 0, 10));
+    expect_failure(&in, "sample 1, element 1: value 10 is not in 0..10");
+    ck_assert(!array_check_range(&in, &x, 1, 11));
+    expect_failure(&in, "sample 0, element 0: value 0 is not in 1..11");
+}
+END_TEST
+
+/* ---- CSV ---- */
+
+#define HEAD "size,\"the \"\"age\"\"\",kind\r\n"
+
+static const struct { const char *text, *columns; int rows, width; double value[6]; const char *why; } numbers[] = {
+    {"1,2\n3,4\n", NULL, 2, 2, {1, 2, 3, 4}, NULL},
+    {"1,2\r\n3,4", NULL, 2, 2, {1, 2, 3, 4}, NULL},
+    {"1;2;3\n4;5;6\n\n \n", "0,-1", 2, 2, {1, 3, 4, 6}, NULL},
+    {"1\t2\n3\t4\n", "1", 2, 1, {2, 4}, NULL},
+    {"\"1,5\";2\n\"3,5\";4\n", "1", 2, 1, {2, 4}, NULL},
+    {"\xEF\xBB\xBF" "1,2\n", "1:", 1, 1, {2}, NULL},
+    {" 1 , \"2\" \n 3,4\n", ":", 2, 2, {1, 2, 3, 4}, NULL},
+    {"7\n8\n", NULL, 2, 1, {7, 8}, NULL},
+    {HEAD "1,2,x\r\n3,4,y\r\n", "0:2", 2, 2, {1, 2, 3, 4}, NULL},
+    {HEAD "1,2,x\r\n3,4,y\r\n", "the \"age\",size", 2, 2, {2, 1, 4, 3}, NULL},
+    {HEAD "1,2,x\r\n3,4,y\r\n", "-3:-1", 2, 2, {1, 2, 3, 4}, NULL},
+    {"id,2019\n1,2\n", "0", 1, 1, {1}, NULL},
+    {"a,b\n\"x\ny\",2\n", "1", 1, 1, {2}, NULL},
+    {"1e2,-.5\n+3.,4E-1\n", NULL, 2, 2, {100, -.5, 3, .4}, NULL},
+    {"", NULL, 0, 0, {0}, "file: the file is empty"},
+    {"\n\n", NULL, 0, 0, {0}, "empty"},
+    {"a,b\n", "0", 0, 0, {0}, "no rows after the header"},
+    {"1,2\n3\n", NULL, 0, 0, {0}, "file:2: 1 columns, expected 2 as in line 1"},
+    {"1,2\n3,4,5\n", "0", 0, 0, {0}, "file:2: 3 columns, expected 2"},
+    {"1,2\n\n3,4\n", "0", 0, 0, {0}, "file:2: an empty line"},
+    {"1,2\n3,?\n", NULL, 0, 0, {0}, "file:2: column 1: '?' is a missing value"},
+    {"1,2\n,4\n", NULL, 0, 0, {0}, "file:2: column 0: '' is a missing value"},
+    {"a,b\n1,2\n3,NA\n", NULL, 0, 0, {0}, "file:3: column 1 (b): 'NA' is a missing value"},
+    {"1,2\n3,NaN\n", NULL, 0, 0, {0}, "missing"},
+    {"1,2\n3,inf\n", NULL, 0, 0, {0}, "'inf' is not a (finite) number"},
+    {"1,2\n3,1e999\n", NULL, 0, 0, {0}, "not a (finite) number"},
+    {"1,2\n3,1e39\n", NULL, 0, 0, {0}, "does not fit in f32"},
+    {"1,2\n3,0x10\n", NULL, 0, 0, {0}, "file:2: column 1: '0x10' is not"},
+    {"1,2\n3,4e\n", NULL, 0, 0, {0}, "'4e' is not"},
+    {"1,2\n3,1 2\n", NULL, 0, 0, {0}, "'1 2' is not"},
+    {"1,\"2\n3,4\n", NULL, 0, 0, {0}, "file:1: a quote is opened and never closed"},
+    {"1,\"2\"3\n", NULL, 0, 0, {0}, "file:1: text after a closing quote"},
+    {"a,b\n\"x\ny\",2\n3,z\n", "1", 0, 0, {0}, "file:4: column 1 (b): 'z'"},
+    {"1,2\n", "2", 0, 0, {0}, "no column 2: there are 2"},
+    {"1,2\n", "-3", 0, 0, {0}, "no column -3"},
+    {"1,2\n", "0:3", 0, 0, {0}, "no column 3"},
+    {"1,2\n", "1:1", 0, 0, {0}, "no column in 1:1"},
+    {"1,2\n", "0,,1", 0, 0, {0}, "an empty column"},
+    {"1,2\n", "", 0, 0, {0}, "an empty column"},
+    {"1,2\n", "99999999999999999999", 0, 0, {0}, "no column"},
+    {HEAD "1,2,3\n", "sise", 0, 0, {0}, "did you mean \"size\"?"},
+};
+
+START_TEST(csv_number_columns)
+{
+    Array x;
+    CsvOptions options = {0};
+    Input in = input_of(numbers[_i].text, strlen(numbers[_i].text));
+    bool good = csv_numbers(&in, numbers[_i].columns, &options, ARRAY_f32, &x);
+    if (numbers[_i].why) {
+        ck_assert_msg(!good, "accepted, but expected: %s", numbers[_i].why);
+        expect_failure(&in, numbers[_i].why);
+    } else {
+        ck_assert_msg(good, "%s", in.why);
+        ck_assert_int_eq(x.shape[0], numbers[_i].rows);
+        ck_assert_int_eq(x.shape[1], numbers[_i].width);
+        for (int i = 0; i < numbers[_i].rows * numbers[_i].width; i++)
+            ck_assert_float_eq(((float *)x.data)[i], (float)numbers[_i].value[i]);
+    }
+    input_free(&in);
+}
+END_TEST
+
+static const struct { const char *text, *columns; int high, rows; int32_t value[5]; const char *names, *why; } labels[] = {
+    {"0\n2\n1\n", NULL, 3, 3, {0, 2, 1}, "", NULL},
+    {"1,b\n2,a\n3,c\n4,b\n", "-1", 3, 4, {1, 0, 2, 1}, "a b c", NULL},
+    {"x,kind\n1,b\n2,a\n", "kind", 2, 2, {1, 0}, "a b", NULL},
+    {"x,kind\n1,b\n2,a\n", "1", 2, 2, {1, 0}, "a b", NULL},
+    {"1\n10\n2\n1.0\n", NULL, 3, 4, {0, 2, 1, 0}, "1 2 10", NULL},
+    {"2\n4\n4\n", NULL, 2, 3, {0, 1, 1}, "2 4", NULL},
+    {"1.0\n0\n", NULL, 2, 2, {1, 0}, "", NULL},
+    {"-1\n+1\n", NULL, 2, 2, {0, 1}, "-1 1", NULL},
+    {"0\n5\n", NULL, 3, 0, {0}, NULL, "file:2: sample 1: label 5 is not in 0..3"},
+    {"0\n1\n2\n5\n", NULL, 3, 0, {0}, NULL, "file:4: sample 3: label 5 is not in 0..3"},
+    {"a\nb\nc\n", NULL, 2, 0, {0}, NULL, "file:3: column 0: 'c' is one label more"},
+    {"a\nb\n", NULL, 3, 0, {0}, NULL, "column 0 has 2 different labels, expected 3"},
+    {"0.5\n1\n", NULL, 3, 0, {0}, NULL, "file:1: column 0: a label must be an integer or a name"},
+    {"a\n?\n", NULL, 2, 0, {0}, NULL, "file:2: column 0: '?' is a missing value"},
+    {"1,2\n", NULL, 2, 0, {0}, NULL, "2 columns are picked for a label"},
+};
+
+START_TEST(csv_label_column)
+{
+    Array x;
+    CsvOptions options = {0};
+    Text names = {.arena = arena};
+    Input in = input_of(labels[_i].text, strlen(labels[_i].text));
+    bool good = csv_labels(&in, labels[_i].columns, &options, 0, labels[_i].high, NULL, &x);
+    if (labels[_i].why) {
+        ck_assert_msg(!good, "accepted, but expected: %s", labels[_i].why);
+        expect_failure(&in, labels[_i].why);
+    } else {
+        ck_assert_msg(good, "%s", in.why);
+        ck_assert_int_eq(x.elements, labels[_i].rows);
+        ck_assert_int_eq(memcmp(x.data, labels[_i].value, (size_t)labels[_i].rows * 4), 0);
+        for (int i = 0; i < x.classes; i++) text_printf(&names, i ? " %s" : "%s", x.class_name[i]);
+        ck_assert_str_eq(text_string(&names), labels[_i].names);
+    }
+    input_free(&in);
+}
+END_TEST
+
+START_TEST(csv_labels_like_before)
+{
+    CsvOptions options = {0};
+    Array train, valid;
+    Input first = {.arena = arena, .name = "file", .bytes = (const unsigned char *)"a\nc\nb\n", .size = 6};
+    Input second = {.arena = arena, .name = "file", .bytes = (const unsigned char *)"c\nb\n", .size = 4};
+    Input third = {.arena = arena, .name = "file", .bytes = (const unsigned char *)"c\nd\n", .size = 4};
+    ck_assert(csv_labels(&first, NULL, &options, 0, 3, NULL, &train));
+    ck_assert_msg(csv_labels(&second, NULL, &options, 0, 3, &train, &valid), "%s", second.why);
+    ck_assert_int_eq(valid.classes, 3);
+    check_values(&valid, (double[]){2, 1}, 2);
+    ck_assert(!csv_labels(&third, NULL, &options, 0, 3, &train, &valid));
+    expect_failure(&third, "file:2: column 0: 'd' is no label of the data before");
+}
+END_TEST
+
+START_TEST(csv_options)
+{
+    Array x;
+    CsvOptions present = {.header = CSV_header_present}, absent = {.header = CSV_header_absent}, semicolon = {.separator = ';'};
+    const unsigned char *text = (const unsigned char *)"1,2\n3,4\n";
+    Input in = {.arena = arena, .name = "file", .bytes = text, .size = 8};
+    ck_assert(csv_numbers(&in, NULL, &present, ARRAY_f64, &x));
+    check_values(&x, (double[]){3, 4}, 2);
+    ck_assert(csv_numbers(&in, NULL, &absent, ARRAY_f64, &x));
+    check_values(&x, (double[]){1, 2, 3, 4}, 4);
+    ck_assert(!csv_numbers(&in, NULL, &semicolon, ARRAY_f64, &x));
+    ck_assert(!csv_numbers(&in, "x", &absent, ARRAY_f64, &x));
+}
+END_TEST
+
+/* ---- safetensors ---- */
+
+static bool read_tensors(Input *in, Array *out)
+{
+    Tensors t;
+    (void)out;
+    return safetensors_read(in, &t);
+}
+
+static Text tensors_of(const char *header, const void *data, size_t n)
+{
+    Text file = {.arena = arena};
+    size_t length = strlen(header);
+    for (int i = 0; i < 8; i++) text_putc(&file, (char)(length >> 8 * i & 255));
+    text_add(&file, header, length);
+    text_add(&file, data, n);
+    return file;
+}
+
+#define ENTRY(name, type, shape, from, to) \
+    "\"" name "\":{\"dtype\":\"" type "\",\"shape\":[" shape "],\"data_offsets\":[" from "," to "]}"
+
+static const char tensors_golden[] = "\xa0\0\0\0\0\0\0\0{\"__metadata__\":{\"format\":\"pt\"},"
+    ENTRY("head.weight", "F32", "1,2", "0", "8") "," ENTRY("steps", "I64", "", "8", "16") "}"
+    "      \0\0\x80\x3f\0\0\x20\xc0\7\0\0\0\0\0\0\0";
+
+static Tensors tensors_example(void)
+{
+    static float weight[] = {1, -2.5f};
+    static int64_t steps[] = {7};
+    static const char *const metadata[] = {"format", "pt"};
+    Array *at = NEW_ARRAY(arena, Array, 2);
+    at[0] = (Array){.name = "head.weight", .type = ARRAY_f32, .rank = 2, .shape = {1, 2}, .elements = 2, .data = weight};
+    at[1] = (Array){.name = "steps", .type = ARRAY_i64, .elements = 1, .data = steps};
+    return (Tensors){.at = at, .n = 2, .metadata_pairs = 1, .metadata = metadata};
+}
+
+START_TEST(tensors_write)
+{
+    const char *why = "";
+    Tensors t = tensors_example();
+    Text file;
+    ck_assert_msg(safetensors_bytes(arena, &t, &file, &why), "%s", why);
+    ck_assert_uint_eq(file.n, sizeof tensors_golden - 1);
+    ck_assert_int_eq(memcmp(file.s, tensors_golden, file.n), 0);
+}
+END_TEST
+
+START_TEST(tensors_round_trip)
+{
+    const char *why = "", *path = path_of("w.safetensors");
+    int status = 0;
+    Tensors t = tensors_example(), u;
+    ck_assert_msg(safetensors_write(arena, path, &t, &why, &status), "%s", why);
+    ck_assert_msg(safetensors_load(arena, path, &u, &why, &status), "%s", why);
+    ck_assert_int_eq(u.n, 2);
+    ck_assert_str_eq(u.at[0].name, "head.weight");
+    check_values(&u.at[0], (double[]){1, -2.5}, 2);
+    check_values(tensors_find(&u, "steps"), (double[]){7}, 1);
+    ck_assert_ptr_null(tensors_find(&u, "nothing"));
+    ck_assert_str_eq(tensors_metadata(&u, "format"), "pt");
+    ck_assert_ptr_null(tensors_metadata(&u, "x"));
+    ck_assert(!safetensors_load(arena, path_of("absent"), &u, &why, &status));
+    ck_assert_int_eq(status, EXIT_noinput);
+}
+END_TEST
+
+START_TEST(tensors_prefixes)
+{
+    check_every_prefix_refused(read_tensors, tensors_golden, sizeof tensors_golden - 1);
+}
+END_TEST
+
+static const struct { const char *header, *why; } tensor_lies[] = {
+    {"", "not valid JSON"},
+    {"{", "not valid JSON"},
+    {"[]", "no JSON object"},
+    {"{}", "the last 8 bytes belong to no tensor"},
+    {"{} x", "not valid JSON"},
+    {"{" ENTRY("a", "F32", "2", "0", "8") "," ENTRY("a", "F32", "2", "0", "8") "}", "duplicate"},
+    {"{" ENTRY("a", "F32", "2", "0", "8") "," ENTRY("b", "F32", "1", "4", "8") "}", "tensor b: overlaps tensor a"},
+    {"{" ENTRY("a", "F32", "1", "0", "4") "}", "the last 4 bytes belong to no tensor"},
+    {"{" ENTRY("a", "F32", "1", "4", "8") "}", "4 bytes before tensor a belong to none"},
+    {"{" ENTRY("a", "F32", "3", "0", "8") "}", "tensor a: f32[3] takes 12 bytes, but its data_offsets span 8"},
+    {"{" ENTRY("a", "F32", "4", "0", "16") "}", "not within the 8 bytes"},
+    {"{" ENTRY("a", "F32", "2", "8", "0") "}", "not within"},
+    {"{" ENTRY("a", "F32", "2", "-8", "0") "}", "two natural numbers"},
+    {"{" ENTRY("a", "F32", "2", "0.0", "8") "}", "two natural numbers"},
+    {"{" ENTRY("a", "F32", "2", "0", "99999999999999999999") "}", "not valid JSON"},
+    {"{" ENTRY("a", "F32", "-2", "0", "8") "}", "dimension 0 is no natural number"},
+    {"{" ENTRY("a", "F32", "2.0", "0", "8") "}", "dimension 0 is no natural number"},
+    {"{" ENTRY("a", "F32", "4294967296,4294967296,4294967296", "0", "8") "}", "too large"},
+    {"{" ENTRY("a", "F32", "1,1,1,1,1,1,1,1,2", "0", "8") "}", "9 dimensions"},
+    {"{" ENTRY("a", "F8_E4M3", "8", "0", "8") "}", "\"F8_E4M3\" is not supported"},
+    {"{\"a\":1}", "tensor a: the entry is no JSON object"},
+    {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", "no \"shape\""},
+    {"{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", "no \"dtype\""},
+    {"{\"a\":{\"shape\":[2],\"dtype\":\"F32\"}}", "no \"data_offsets\""},
+    {"{\"a\":{\"shape\":[2],\"dtype\":\"F32\",\"data_offsets\":[0]}}", "no \"data_offsets\""},
+    {"{\"a\":{\"shape\":[2],\"dtype\":\"F32\",\"data_offsets\":[0,8],\"x\":1}}", "more than dtype"},
+    {"{\"__metadata__\":[]," ENTRY("a", "F32", "2", "0", "8") "}", "__metadata__ is no JSON object"},
+    {"{\"__metadata__\":{\"k\":1}," ENTRY("a", "F32", "2", "0", "8") "}", "the value of k is no string"},
+    {"{\"a\\u0000b\":1}", "not valid JSON"},
+    {"{\"\xff\":1}", "not valid JSON"},
+};
+
+START_TEST(tensors_refuse)
+{
+    Text file = tensors_of(tensor_lies[_i].header, "\0\0\0\0\0\0\0\0", 8);
+    check_refused(read_tensors, file.s, file.n, tensor_lies[_i].why);
+}
+END_TEST
+
+START_TEST(tensors_deep_json)
+{
+    Text header = {.arena = arena};
+    for (int i = 0; i < 100000; i++) text_puts(&header, "{\"a\":");
+    Text file = tensors_of(header.s, "", 0);
+    check_refused(read_tensors, file.s, file.n, "not valid JSON");
+    check_refused(read_tensors, BYTES("\xff\xff\xff\xff\xff\xff\xff\xff{}"), "header says");
+}
+END_TEST
+
+START_TEST(tensors_refuse_to_write)
+{
+    const char *why = "";
+    int status = 0;
+    Tensors t = tensors_example();
+    t.at[1].name = "head.weight";
+    ck_assert(!safetensors_write(arena, path_of("no"), &t, &why, &status));
+    ck_assert_ptr_nonnull(strstr(why, "two tensors are named \"head.weight\""));
+    ck_assert_int_eq(status, EXIT_model);
+    t.at[1].name = "\xff";
+    ck_assert(!safetensors_write(arena, path_of("no"), &t, &why, &status));
+    ck_assert_ptr_nonnull(strstr(why, "UTF-8"));
+    ck_assert_int_ne(access(path_of("no"), F_OK), 0);
+    t = tensors_example();
+    ck_assert(!safetensors_write(arena, path_of("no/such/folder"), &t, &why, &status));
+    ck_assert_int_eq(status, EXIT_io);
+}
+END_TEST
+
+/* ---- data for an input ---- */
+
+static Array load(const char *spec, DataWant want)
+{
+    Array x;
+    const char *why = "";
+    int status = 0;
+    ck_assert_msg(data_load(arena, spec, &want, &x, &why, &status), "%s", why);
+    return x;
+}
+
+static void load_fails(const char *spec, DataWant want, int expected, const char *part)
+{
+    Array x;
+    const char *why = "";
+    int status = 0;
+    ck_assert(!data_load(arena, spec, &want, &x, &why, &status));
+    ck_assert_msg(strstr(why, part) != NULL, "\"%s\" lacks \"%s\"", why, part);
+    ck_assert_int_eq(status, expected);
+}
+
+START_TEST(load_each_format)
+{
+    const DataWant digit = {.type = ARRAY_i32, .ranged = true, .high = 3, .shaped = true};
+    const DataWant pixels = {.type = ARRAY_f32, .shaped = true, .rank = 3, .shape = {1, 2, 2}};
+    static const char idx[] = "\0\0\x08\3\0\0\0\2\0\0\0\2\0\0\0\2\1\2\3\4\5\6\7\x08";
+    Text gz = gzip(BYTES(idx));
+    const char *csv = file_of("a.csv", BYTES("p,q,r,s,kind\n1,2,3,4,b\n5,6,7,8,a\n9,9,9,9,c\n"));
+    Array x = load(file_of("misnamed.npy", BYTES(idx)), pixels);
+    ck_assert_str_eq(array_text(arena, &x), "f32[2, 1, 2, 2]");
+    check_values(&x, (double[]){1, 2, 3, 4, 5, 6, 7, 8}, 8);
+    x = load(file_of("a.gz", gz.s, gz.n), pixels);
+    check_values(&x, (double[]){1, 2, 3, 4, 5, 6, 7, 8}, 8);
+    x = load(arena_printf(arena, "%s[0:4]", csv), pixels);
+    ck_assert_str_eq(array_text(arena, &x), "f32[3, 1, 2, 2]");
+    x = load(arena_printf(arena, "%s[kind]", csv), digit);
+    ck_assert_str_eq(array_text(arena, &x), "i32[3]");
+    check_values(&x, (double[]){1, 0, 2}, 3);
+    ck_assert_str_eq(x.class_name[2], "c");
+    const char *weights = file_of("w", BYTES(tensors_golden));
+    x = load(arena_printf(arena, "%s[head.weight]", weights), (DataWant){.type = ARRAY_f32});
+    ck_assert_str_eq(array_text(arena, &x), "f32[1, 2]");
+    load_fails(weights, digit, EXIT_model, "2 tensors: say which");
+    load_fails(arena_printf(arena, "%s[head.weigh]", weights), digit, EXIT_model, "did you mean \"head.weight\"?");
+}
+END_TEST
+
+START_TEST(load_refuses)
+{
+    const DataWant wide = {.type = ARRAY_f32, .shaped = true, .rank = 1, .shape = {3}};
+    const DataWant digit = {.type = ARRAY_i32, .ranged = true, .high = 3};
+    const char *idx = file_of("b", BYTES("\0\0\x08\2\0\0\0\2\0\0\0\2\1\2\3\4"));
+    load_fails(path_of("absent.csv"), wide, EXIT_noinput, "absent.csv: cannot open");
+    load_fails(directory, wide, EXIT_noinput, "");
+    load_fails(idx, wide, EXIT_model, "a sample is u8[2], but the input is f32[3]");
+    load_fails(idx, digit, EXIT_model, "sample 1, element 0: value 3 is not in 0..3");
+    load_fails(arena_printf(arena, "%s[1]", idx), wide, EXIT_model, "but this is IDX");
+    load_fails(file_of("c", BYTES("\0\0\x08\2\0\0\0\0\0\0\0\2")), wide, EXIT_model, "holds no samples");
+    Text scalar = npy_of(DICT("<f4", "False", "()"), "\0\0\0\0", 4), nan = npy_of(DICT("<f4", "False", "(1,3)"),
+                         "\0\0\0\0\0\0\xc0\x7f\0\0\0\0", 12);
+    load_fails(file_of("d", scalar.s, scalar.n), wide, EXIT_model, "holds no samples");
+    load_fails(file_of("e", nan.s, nan.n), wide, EXIT_model, "sample 0, element 1: nan");
+    load_fails(file_of("f", BYTES("\x93NUM\0\0")), wide, EXIT_model, "byte 4 is 0");
+    load_fails(file_of("g", BYTES("a\nb\n")), (DataWant){.type = ARRAY_i32}, EXIT_model, "a label needs a range");
+    load_fails(file_of("h", BYTES("1,2.5\n")), (DataWant){.type = ARRAY_i32}, EXIT_model, "no integer");
+    load_fails(file_of("i", BYTES("\0\0\x08\3\0\0\0\1\0\0\0\1\0\0\0\4\1\2\3\4")),
+               (DataWant){.type = ARRAY_f32, .shaped = true, .rank = 2, .shape = {2, 3}}, EXIT_model, "a sample is u8[1, 4]");
+}
+END_TEST
+
+/* ---- real data, where NETC_DATA says they are ---- */
+
+static const char *real(const char *name)
+{
+    const char *folder = getenv("NETC_DATA"), *path = folder ? arena_printf(arena, "%s/%s", folder, name) : NULL;
+    if (path && access(path, R_OK) == 0) return path;
+    printf("skip: no %s in $NETC_DATA\n", name);
+    return NULL;
+}
+
+START_TEST(real_mnist)
+{
+    const char *images = real("mnist/t10k-images-idx3-ubyte.gz"), *digits = real("mnist/t10k-labels-idx1-ubyte.gz");
+    if (!images || !digits) return;
+    Array x = load(images, (DataWant){.type = ARRAY_f32, .shaped = true, .rank = 3, .shape = {1, 28, 28}});
+    Array y = load(digits, (DataWant){.type = ARRAY_i32, .ranged = true, .high = 10, .shaped = true});
+    ck_assert_str_eq(array_text(arena, &x), "f32[10000, 1, 28, 28]");
+    ck_assert_str_eq(array_text(arena, &y), "i32[10000]");
+    ck_assert_int_eq(((int32_t *)y.data)[0], 7);
+    load_fails(digits, (DataWant){.type = ARRAY_u8, .ranged = true, .high = 9}, EXIT_model, "value 9 is not in 0..9");
+}
+END_TEST
+
+static const struct { const char *file, *x, *y; int rows, width, classes; } tables[] = {
+    {"iris.csv", "0:4", "4", 150, 4, 3},
+    {"wine.csv", ":-1", "-1", 178, 13, 3},
+    {"sonar.csv", "0:60", "60", 208, 60, 2},
+    {"banknote_authentication.csv", "0:4", "4", 1372, 4, 2},
+    {"mammography.csv", "0:6", "6", 11183, 6, 2},
+    {"abalone.csv", "1:8", "0", 4177, 7, 3},
+    {"pima-indians-diabetes.csv", "0:8", "8", 768, 8, 2},
+};
+
+START_TEST(real_tables)
+{
+    const char *path = real(arena_printf(arena, "tabular/%s", tables[_i].file));
+    if (!path) return;
+    DataWant label = {.type = ARRAY_i32, .ranged = true, .high = tables[_i].classes, .shaped = true};
+    Array x = load(arena_printf(arena, "%s[%s]", path, tables[_i].x),
+                   (DataWant){.type = ARRAY_f32, .shaped = true, .rank = 1, .shape = {tables[_i].width}});
+    Array y = load(arena_printf(arena, "%s[%s]", path, tables[_i].y), label);
+    ck_assert_int_eq(x.shape[0], tables[_i].rows);
+    ck_assert_int_eq(y.shape[0], tables[_i].rows);
+}
+END_TEST
+
+START_TEST(real_headers)
+{
+    const char *months = real("tabular/airline-passengers.csv"), *missing = real("tabular/breast-cancer-wisconsin.csv");
+    if (!months || !missing) return;
+    Array x = load(arena_printf(arena, "%s[Passengers]", months), (DataWant){.type = ARRAY_f32});
+    ck_assert_str_eq(array_text(arena, &x), "f32[144, 1]");
+    x = load(arena_printf(arena, "%s[1]", months), (DataWant){.type = ARRAY_f32});
+    ck_assert_str_eq(array_text(arena, &x), "f32[144, 1]");
+    load_fails(missing, (DataWant){.type = ARRAY_f32}, EXIT_model, ":24: column 5: '?' is a missing value");
+}
+END_TEST
+
+#define LOOP(test, table) tcase_add_loop_test(c, test, 0, (int)LENGTH(table))
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("io");
+    TCase *c = tcase_create("io");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_set_timeout(c, 60);
+    LOOP(idx_values, idx_golden);
+    LOOP(idx_refuses, idx_lies);
+    tcase_add_loop_test(c, gzip_unpacks, 0, 8);
+    tcase_add_test(c, gzip_two_members);
+    LOOP(gzip_bombs, bombs);
+    tcase_add_test(c, gzip_limit);
+    LOOP(npy_values, npy_golden);
+    LOOP(npy_refuses, npy_lies);
+    tcase_add_test(c, npy_versions);
+    tcase_add_test(c, npy_writes);
+    LOOP(convert, conversions);
+    tcase_add_test(c, halves);
+    tcase_add_test(c, ranges);
+    LOOP(csv_number_columns, numbers);
+    LOOP(csv_label_column, labels);
+    tcase_add_test(c, csv_labels_like_before);
+    tcase_add_test(c, csv_options);
+    tcase_add_test(c, tensors_write);
+    tcase_add_test(c, tensors_round_trip);
+    tcase_add_test(c, tensors_prefixes);
+    LOOP(tensors_refuse, tensor_lies);
+    tcase_add_test(c, tensors_deep_json);
+    tcase_add_test(c, tensors_refuse_to_write);
+    tcase_add_test(c, load_each_format);
+    tcase_add_test(c, load_refuses);
+    tcase_add_test(c, real_mnist);
+    LOOP(real_tables, tables);
+    tcase_add_test(c, real_headers);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+int main(void)
+{
+    if (!mkdtemp(directory)) return EXIT_FAILURE;
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    static const char *const left[] = {"a.npy", "w.safetensors", "misnamed.npy", "a.gz", "a.csv", "w",
+                                       "b", "c", "d", "e", "f", "g", "h", "i"};
+    char path[64];
+    for (size_t i = 0; i < LENGTH(left); i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, left[i]);
+        unlink(path);
+    }
+    rmdir(directory);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -94,7 +94,6 @@ static void check_load(const Check *c, const Expr *e)
 {
     const Kernel *k = c->kernel;
     check_inside(c, e->buffer, e->index);
-    if (e->buffer->kind == BUF_gradient) fail(k, "a gradient is read back");
     if (buffer_memory(e->buffer) != buffer_memory(k->out)) return;
     Affine from = buffer_address(e->buffer, e->index), to = buffer_address(k->out, k->store);
     if (!affine_equal(&from, &to)) fail(k, "the result is read at another index");
@@ -112,7 +111,7 @@ static void check_order(const Program *p, const Kernel *k, const Expr *e, const 
 {
     if (e->kind == EX_load) {
         const Buffer *b = buffer_memory(e->buffer);
-        bool made_here = b->kind == BUF_workspace || b->kind == BUF_output;
+        bool made_here = b->kind == BUF_workspace || b->kind == BUF_output || b->kind == BUF_gradient;
         if (made_here && !written[b->id]) fail(k, "a buffer is read before it is written");
     }
     for (int i = 0; i < expr_args[e->kind]; i++) check_order(p, k, e->arg[i], written);

@@ -1,5 +1,6 @@
 /* dump.c -- netc dump and netc graph: what the compiler sees, as text and as a drawing. */
 #include "cli.h"
+#include "../ir/text.h"
 
 #include <string.h>
 
@@ -94,12 +95,8 @@ static void draw_node(Text *out, const Node *n)
 
 static void draw_root(Text *out, const Root *r, int i)
 {
-    static const char *const kinds[] = {
-        [ROOT_output] = "output", [ROOT_loss] = "loss", [ROOT_total] = "total", [ROOT_metric] = "metric",
-        [ROOT_gradient] = "gradient", [ROOT_update] = "update"
-    };
     const char *name = r->target ? r->target->name : r->name;
-    text_printf(out, "    r%d [shape=plaintext, style=\"\", label=\"%s ", i, kinds[r->kind]);
+    text_printf(out, "    r%d [shape=plaintext, style=\"\", label=\"%s ", i, root_names[r->kind]);
     put_quoted(out, name ? name : "");
     text_printf(out, "\"];\n    n%d -> r%d;\n", r->node->id, i);
 }

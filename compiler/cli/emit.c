@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Bytes of weights up to which they are written as numbers that a person can read. */
+enum { INLINE_LIMIT = 1 << 20 };
+
 /* A name in a make rule: spaces, # and $ as make wants them. */
 static void put_make(Text *out, const char *path)
 {
@@ -56,6 +59,7 @@ int command_emit(const Options *o)
     int status = session_open(&s, o, "avx2");
     if (!status) status = session_compile(&s);
     if (status) return status;
+    if (o->weights && !o->embed) s.unit.embed = s.unit.weights_bytes <= INLINE_LIMIT ? EMBED_inline : EMBED_string;
     Emitted e = {0};
     emit_unit(&s.unit, &e);
     if (o->dependency) vec_push(s.arena, &e.file, dependency_rule(&s, &e));

@@ -31,25 +31,25 @@ static void format_time(char *out, size_t size, double seconds)
     else snprintf(out, size, "%lld:%02lld", s / 60, s % 60);
 }
 
-void progress_draw(Progress *p, int64_t step, int64_t steps, int64_t batch, int64_t epoch, int64_t epochs, double part, double loss)
+bool progress_due(const Progress *p) { return !p->quiet && p->terminal && seconds_now() - p->last >= 0.1; }
+
+void progress_draw(Progress *p, const Standing *s)
 {
     enum { BAR = 24 };
-    double now = seconds_now(), elapsed = now - p->start;
-    if (p->quiet || !p->terminal || now - p->last < 0.1) return;
-    p->last = now;
+    char bar[BAR + 1], left[32], line[512], of[32] = "", metric[80] = "";
+    p->last = seconds_now();
     p->drawn = true;
-    char bar[BAR + 1], left[32], line[512], of[32] = "";
-    int filled = (int)(part * BAR);
+    int filled = (int)(s->part * BAR);
     for (int i = 0; i < BAR; i++) bar[i] = i < filled ? '=' : i == filled ? '>' : ' ';
     bar[BAR] = '\0';
-    double done = (double)(step - p->steps_before), speed = elapsed > 0 ? done / elapsed : 0;
-    format_time(left, sizeof left, speed > 0 ? (double)(steps - step) / speed : 0);
-    if (epochs) snprintf(of, sizeof of, "/%lld", (long long)epochs);
-    int n = snprintf(line, sizeof line, "epoch %lld%s [%s] loss %.4g  %.0f samples/s  %s left", (long long)epoch, of, bar, loss,
-                     speed * (double)batch, left);
+    double elapsed = p->last - p->start, speed = elapsed > 0 ? (double)(s->step - p->steps_before) / elapsed : 0;
+    format_time(left, sizeof left, speed > 0 ? (double)(s->steps - s->step) / speed : 0);
+    if (s->epochs) snprintf(of, sizeof of, "/%lld", (long long)s->epochs);
+    if (s->metric) snprintf(metric, sizeof metric, "  %s %.4g", s->metric->name, s->metric->value);
+    int n = snprintf(line, sizeof line, "epoch %lld%s [%s] loss %.4g%s  %.0f samples/s  %s left", (long long)s->epoch, of, bar,
+                     s->loss, metric, speed * (double)s->batch, left);
     int width = terminal_width() - 1;
-    if (n > width) n = width;
-    fprintf(stderr, "\r%.*s\033[K", n, line);
+    fprintf(stderr, "\r%.*s\033[K", n > width ? width : n, line);
     fflush(stderr);
 }
 

@@ -11,10 +11,7 @@ static const char *const embed_names[] = {
 static int set_embed(Session *s)
 {
     const Options *o = s->options;
-    if (!o->embed) {
-        s->compile.embed = o->weights && o->command->run == command_emit ? EMBED_file : EMBED_none;
-        return 0;
-    }
+    if (!o->embed) return 0;
     for (size_t i = 0; i < LENGTH(embed_names); i++)
         if (!strcmp(o->embed, embed_names[i])) {
             s->compile.embed = (Embed)i;

@@ -139,7 +139,7 @@ static int diverged(Trainer *t, const char *what, double rate)
 
 /* ---- the end of an epoch ---- */
 
-static void print_epoch(Trainer *t, double loss, double valid_loss, Arena *scratch)
+static void print_epoch(Trainer *t, double loss, double valid_loss)
 {
     const Options *o = t->options;
     progress_clear(&t->progress);
@@ -147,7 +147,6 @@ static void print_epoch(Trainer *t, double loss, double valid_loss, Arena *scrat
     printf("epoch %" PRId64, t->epoch);
     if (t->epochs) printf("/%" PRId64, t->epochs);
     else printf("  step %" PRId64 "/%" PRId64, t->step, t->steps);
-    (void)scratch;
     metrics_print(stdout, "", loss, t->train_score.metric, t->train_score.n_metric);
     if (t->valid.samples) metrics_print(stdout, "valid ", valid_loss, t->valid_score.metric, t->valid_score.n_metric);
     printf("  %.1f s\n", seconds_now() - t->progress.start);
@@ -161,7 +160,7 @@ static int end_epoch(Trainer *t, double rate)
     Arena *scratch = arena_new();
     double loss = score_finish(&t->train_score, scratch), valid_loss = loss;
     if (t->valid.samples) valid_loss = evaluate_all(&t->valid_score, &t->valid, &t->host, scratch, &stop_signal);
-    if (!stop_signal) print_epoch(t, loss, valid_loss, scratch);
+    if (!stop_signal) print_epoch(t, loss, valid_loss);
     score_reset(&t->train_score);
     arena_free(scratch);
     snapshot_take(t, &t->good, valid_loss);
@@ -184,9 +183,14 @@ static void run_step(Trainer *t, double rate)
 
 static void draw(Trainer *t)
 {
-    int64_t seen = t->step * t->batch - t->epoch * t->data.samples;
-    double part = (double)seen / (double)t->data.samples, loss = t->train_score.loss_sum / (double)t->train_score.samples;
-    progress_draw(&t->progress, t->step, t->steps, t->batch, t->epoch + 1, t->epochs, part > 1 ? 1 : part, loss);
+    if (!progress_due(&t->progress)) return;
+    Arena *scratch = arena_new();
+    double loss = score_finish(&t->train_score, scratch), samples = (double)t->data.samples;
+    double part = (double)(t->step * t->batch) / samples - (double)t->epoch;
+    Standing s = {.step = t->step, .steps = t->steps, .batch = t->batch, .epoch = t->epoch + 1, .epochs = t->epochs,
+                  .part = part > 1 ? 1 : part, .loss = loss, .metric = t->train_score.n_metric ? t->train_score.metric : NULL};
+    progress_draw(&t->progress, &s);
+    arena_free(scratch);
 }
 
 static int stopped(Trainer *t)

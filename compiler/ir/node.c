@@ -1,6 +1,8 @@
 /* node.c -- reading what a node carries. */
 #include "ir.h"
 
+#include <string.h>
+
 const Attr *node_attr(const Node *n, AttrName name)
 {
     for (int i = 0; i < n->n_attr; i++)
@@ -28,7 +30,7 @@ static bool data_is_number(const Attr *data, double *value)
 {
     if (data->n < 1) return false;
     for (int i = 1; i < data->n; i++)
-        if (data->data[i] != data->data[0]) return false;
+        if (memcmp(&data->data[i], data->data, sizeof *data->data)) return false;  /* -0 is not 0: 1 / x tells */
     *value = data->data[0];
     return true;
 }

@@ -477,13 +477,12 @@ static const double *leaf_values(void *user, const Node *leaf)
     return v;
 }
 
-START_TEST(fold_keeps_the_meaning)
+/* A net of everything above over an input, a trained param, a table and a scalar. */
+static Graph *random_graph(uint32_t seed, Mode mode)
 {
-    uint32_t seed = (uint32_t)_i;
-    Graph *g = new_graph();
-    Shape s = shape(2, 4, 3, 0, 0);
-    node_leaf(g, OP_input, "x", DTYPE_f32, s, true);
-    node_leaf(g, OP_param, "w", DTYPE_f32, shape(1, 3, 0, 0, 0), false);
+    Graph *g = graph_new(arena, &diag, "t", mode, 4);
+    node_leaf(g, OP_input, "x", DTYPE_f32, shape(2, 4, 3, 0, 0), true);
+    node_leaf(g, OP_param, "w", DTYPE_f32, shape(1, 3, 0, 0, 0), false)->trained = true;
     node_data(g, shape(2, 2, 2, 0, 0), (const double[]){1, -2, 3, 0.5});
     node_leaf(g, OP_scalar, "rate", DTYPE_f32, (Shape){0}, false);
     for (int i = 0; i < 60; i++) {
@@ -492,26 +491,66 @@ START_TEST(fold_keeps_the_meaning)
         if (draw(&seed, 2)) random_elementwise(g, &seed, x);
         else random_move(g, &seed, x);
     }
-    for (int i = 0; i < g->node.n; i += 3) graph_root(g, ROOT_output, arena_printf(arena, "o%d", i), g->node.at[i], NULL, (Span){0});
-    graph_sort(g);
-    graph_verify(g, "build");
-    Graph *h = graph_copy(g);
-    fold_graph(h, true);
-    graph_verify(h, "fold");
-    share_graph(h);
-    graph_verify(h, "share");
-    ck_assert_int_le(h->node.n, g->node.n);
+    return g;
+}
+
+static void check_same_roots(const Graph *g, const Graph *h)
+{
     EvalInputs in = {.leaf = leaf_values};
-    const double **was = NEW_ARRAY(arena, const double *, g->root.n), **is = NEW_ARRAY(arena, const double *, g->root.n);
+    const double **was = NEW_ARRAY(arena, const double *, g->root.n), **is = NEW_ARRAY(arena, const double *, h->root.n);
+    ck_assert_int_eq(g->root.n, h->root.n);
     graph_eval(g, arena, &in, was);
     graph_eval(h, arena, &in, is);
     for (int i = 0; i < g->root.n; i++)
         for (int64_t e = 0; e < shape_elements(g->root.at[i].node->shape); e++) {
             double a = was[i][e], b = is[i][e];
             ck_assert_msg(a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= 1e-9 * (1 + fabs(a)),
-                          "%s[%lld]: %g, folded %g\n%s\n%s", g->root.at[i].name, (long long)e, a, b, printed(g), printed(h));
+                          "root %d [%lld]: %g, folded %g\n%.1500s\n%.1500s", i, (long long)e, a, b, printed(g), printed(h));
         }
+}
+
+static void fold_and_share(Graph *g, bool stops)
+{
+    fold_graph(g, stops);
+    graph_verify(g, "fold");
+    share_graph(g);
+    graph_verify(g, "share");
+}
+
+START_TEST(fold_keeps_the_meaning)
+{
+    Graph *g = random_graph((uint32_t)_i, MODE_infer);
+    for (int i = 0; i < g->node.n; i += 3) graph_root(g, ROOT_output, "o", g->node.at[i], NULL, (Span){0});
+    graph_sort(g);
+    graph_verify(g, "build");
+    Graph *h = graph_copy(g);
+    fold_and_share(h, true);
+    ck_assert_int_le(h->node.n, g->node.n);
+    check_same_roots(g, h);
     ck_assert_str_eq(printed(read_good(printed(h))), printed(h));
+}
+END_TEST
+
+/* Gradients taken after folding are those taken before it. */
+START_TEST(fold_keeps_the_gradient)
+{
+    static const PassContext gradients = {.gradients_only = true};
+    Graph *g = random_graph((uint32_t)_i, MODE_train);
+    Node *loss = node_number(g, 0);
+    for (int i = g->node.n - 1; i > 0; i -= 4) {
+        Node *x = node_unary(g, OP_tanh, g->node.at[i]);
+        loss = node_binary(g, OP_add, loss, node_reduce(g, OP_sum, x, (const int64_t[]){0, 1, 2, 3, 4, 5, 6, 7}, x->shape.rank));
+    }
+    graph_root(g, ROOT_loss, NULL, loss, NULL, (Span){0});
+    graph_root(g, ROOT_output, "w", g->node.at[1], NULL, (Span){0});
+    graph_sort(g);
+    Graph *h = graph_copy(g);
+    fold_and_share(h, false);
+    pass_grad(g, &gradients);
+    graph_verify(g, "grad");
+    pass_grad(h, &gradients);
+    fold_and_share(h, true);
+    check_same_roots(g, h);
 }
 END_TEST
 
@@ -558,6 +597,7 @@ int main(void)
     tcase_add_loop_test(c, fold_table, 0, (int)LENGTH(folds));
     tcase_add_test(c, share_makes_equals_one);
     tcase_add_loop_test(c, fold_keeps_the_meaning, 0, 300);
+    tcase_add_loop_test(c, fold_keeps_the_gradient, 0, 300);
     tcase_add_test(c, deep_nets_take_linear_time);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);

@@ -1,8 +1,4 @@
-/* fuzz_parse.c -- any bytes: the parser neither crashes nor hangs, and what parses is formatted to what parses alike.
- *
- * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ibuild/gen -Igrammar -o build/fuzz_parse \
- *     tests/fuzz/fuzz_parse.c grammar/[a-z]*.c compiler/base/[a-z]*.c build/gen/parser.c build/gen/scanner.c -lm
- */
+/* fuzz_parse.c -- any bytes: the parser neither crashes nor hangs, and what parses is formatted to what parses alike. */
 #include "../../grammar/ast.h"
 
 #include <stdlib.h>

@@ -229,6 +229,36 @@ END_TEST
 START_TEST(test_conv2) { sweep(conv2, 23, 5, 10); }
 END_TEST
 
+/* The maximum over windows of a padded row; the border never wins. */
+static void check_pool(Conv c)
+{
+    Arena *a = arena_new();
+    Diag d;
+    Graph *g = test_graph(a, &d, MODE_train);
+    Leaves leaves = { .arena = a, .low = -1, .high = 1 };
+    const char *why = "";
+    Node *x = test_param(g, "x", 2, (int64_t[]){ 3, c.size });
+    Node *padded = node_pad(g, x, (int64_t[]){ 0, c.pad }, (int64_t[]){ 0, c.pad }, -1e30);
+    Node *y = node_window(g, padded, (int64_t[]){ 1, c.kernel }, (int64_t[]){ 1, c.stride }, (int64_t[]){ 1, c.dilation });
+    graph_root(g, ROOT_loss, "loss", test_loss(g, y), NULL, (Span){ 0 });
+    graph_sort(g);
+    pass_grad(g, NULL);
+    graph_verify(g, "grad");
+    ck_assert_msg(gradients_agree(g, &leaves, &why), "size %d kernel %d stride %d pad %d dilation %d: %s", (int)c.size,
+                  (int)c.kernel, (int)c.stride, (int)c.pad, (int)c.dilation, why);
+    arena_free(a);
+}
+
+START_TEST(test_pool)
+{
+    for (int64_t i = 0; i < 9 * 4 * 4 * 4 * 3; i++) {
+        Conv c = { .size = i % 9 + 1, .kernel = i / 9 % 4 + 1, .stride = i / 36 % 4 + 1, .dilation = i / 144 % 4 + 1,
+                   .pad = i / 576 };
+        if (conv_legal(c) && 2 * c.pad <= c.kernel) check_pool(c);
+    }
+}
+END_TEST
+
 /* ---- the pass ---- */
 
 static int gradient_roots(void)
@@ -287,6 +317,7 @@ int main(void)
     tcase_add_loop_test(t, test_operator, 0, OP_COUNT);
     tcase_add_test(t, test_conv1);
     tcase_add_test(t, test_conv2);
+    tcase_add_test(t, test_pool);
     tcase_add_test(t, test_reaches_what_is_trained);
     tcase_add_test(t, test_shared_node_adds_up);
     tcase_add_test(t, test_no_gradient_is_an_error);

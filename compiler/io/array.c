@@ -107,13 +107,13 @@ double array_real(const Array *x, int64_t i)
     }
 }
 
-/* "sample 7, element 3" of [samples, ...]; `name: ` before it when the array has one. */
+/* "sample 7, element 3" of data [samples, ...]; "tensor NAME: element 45" where it has a name. */
 static const char *element_text(Arena *a, const Array *x, int64_t i)
 {
     int64_t per_sample = x->rank && x->shape[0] ? x->elements / x->shape[0] : 1;
-    const char *name = x->name ? x->name : "", *colon = x->name ? ": " : "";
-    if (per_sample == 1) return arena_printf(a, "%s%ssample %" PRId64, name, colon, i);
-    return arena_printf(a, "%s%ssample %" PRId64 ", element %" PRId64, name, colon, i / per_sample, i % per_sample);
+    if (x->name) return arena_printf(a, "tensor %s: element %" PRId64, x->name, i);
+    if (per_sample == 1) return arena_printf(a, "sample %" PRId64, i);
+    return arena_printf(a, "sample %" PRId64 ", element %" PRId64, i / per_sample, i % per_sample);
 }
 
 static bool refuse(Input *in, const Array *x, int64_t i, ArrayType type, const char *reason)
@@ -199,6 +199,15 @@ bool array_convert(Input *in, const Array *x, ArrayType type, Array *out)
     if (!convert[from][to](in, x, &y)) return false;
     *out = y;
     return true;
+}
+
+bool array_to_f32(Arena *a, const char *file, const Array *x, Array *out, const char **why, int *status)
+{
+    Input in = {.arena = a, .name = file};
+    if (array_convert(&in, x, ARRAY_f32, out)) return true;
+    *why = in.why;
+    *status = in.status;
+    return false;
 }
 
 bool array_check_range(Input *in, const Array *x, int64_t low, int64_t high)

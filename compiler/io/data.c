@@ -12,6 +12,7 @@ static bool read_tensor(Input *in, const char *part, Array *out)
     const Array *x = part ? tensors_find(&t, part) : t.n == 1 ? &t.at[0] : NULL;
     if (x) {
         *out = *x;
+        out->name = NULL;  /* messages count samples, not elements of a tensor */
         return true;
     }
     if (!part) return input_fail(in, "%d tensors: say which, as in FILE[NAME]", t.n);
@@ -84,7 +85,7 @@ static bool fit_shape(Input *in, const DataWant *want, Array *x)
     memcpy(sample.shape, want->shape, sizeof sample.shape);
     int n = squeeze(x->rank - 1, x->shape + 1, have), m = squeeze(want->rank, want->shape, need);
     bool same = n == m && memcmp(have, need, (size_t)n * sizeof *have) == 0;
-    bool flat = n <= 1 && shape_size(want->rank, want->shape, want->type, &elements, &bytes) &&
+    bool flat = (n <= 1 || m <= 1) && shape_size(want->rank, want->shape, want->type, &elements, &bytes) &&
                 elements == x->elements / x->shape[0];
     if ((!same && !flat) || want->rank >= ARRAY_RANK) {
         Array found = {.type = x->type, .rank = x->rank - 1};

@@ -46,6 +46,8 @@ bool input_elements(Input *in, Array *x, size_t offset, bool big)
         return input_fail(in, "byte %zu: the header promises %s, which takes %zu bytes, but %zu follow", offset,
                           array_text(in->arena, x), bytes, rest);
     const unsigned char *from = in->bytes + offset;
+    for (size_t i = 0; x->type == ARRAY_bool && i < bytes; i++)
+        if (from[i] > 1) return input_fail(in, "byte %zu: a bool of %d", offset + i, from[i]);
     size_t width = (size_t)array_types[x->type].bytes;
     bool swap = width > 1 && big != host_is_big();
     if (!swap && (uintptr_t)from % width == 0) {

@@ -68,7 +68,8 @@ float bf16_value(uint16_t bits);
 
 /* ---- a file's bytes, and what is wrong with them ---- */
 
-#define INPUT_LIMIT ((size_t)4 << 30)   /* bytes of a data or weights file, also after unpacking */
+/* Bytes of a data or weights file, also after unpacking: 4 GiB, or less where size_t is narrow. */
+#define INPUT_LIMIT ((size_t)(SIZE_MAX / 4 < 0xffffffff ? SIZE_MAX / 4 : (uint64_t)4 << 30))
 
 /* Readers take one of these, so each reads from memory as well as from a file. On failure a reader returns false with
    one line in `why` (it names the file, the byte or line, what was found and what was expected) and the exit status
@@ -100,6 +101,8 @@ bool host_is_big(void);
 /* The same values as another type. Integers must fit (f32 holds them exactly up to 2^24), reals become integers only
    when integral; a finite f64 must be finite in f32. Shares the data when the type is the same. */
 bool array_convert(Input *in, const Array *x, ArrayType type, Array *out);
+/* array_convert to f32 of a tensor (weights as F64, F16, BF16 ...) read from `file`. */
+bool array_to_f32(Arena *a, const char *file, const Array *x, Array *out, const char **why, int *status);
 /* Each integer within low .. high (high excluded), else the first that is not, by sample. */
 bool array_check_range(Input *in, const Array *x, int64_t low, int64_t high);
 
@@ -142,13 +145,14 @@ typedef enum CsvHeader { CSV_header_detect, CSV_header_present, CSV_header_absen
 
 typedef struct CsvOptions {
     char separator;              /* 0: the one of , ; and tab that splits the first lines best */
-    CsvHeader header;            /* detect: the first line is one when a wanted number in it is not a number, when it
-                                    has no number but the second line has, or when a column is picked by name */
+    CsvHeader header;            /* detect: the first line is one when a wanted number is none in it but may be one in the
+                                    second line, when it has no number at all but the second line has one under a
+                                    text, or when a column is picked by name */
 } CsvOptions;
 
 /* Columns, counted from 0: "0:4" (end excluded), "4", "-1" (the last), "1,3,5:8", "age,income"; NULL is all. */
 
-/* Numbers as f32 or f64 [rows, columns]. */
+/* Numbers, rounded to f32 or f64 [rows, columns]. */
 bool csv_numbers(Input *in, const char *columns, const CsvOptions *options, ArrayType type, Array *out);
 /* One column as i32 [rows]. Integers within low .. high (high excluded) stand for themselves. Anything else is a
    category: the sorted unique values (integers by value, else by bytes), which must be `high` many with low 0, are the
@@ -193,7 +197,7 @@ typedef struct DataWant {
     ArrayType type;              /* f32, f64, i32, u8 ... : what the net's input has */
     bool ranged;                 /* integers must lie in low .. high (high excluded) */
     int64_t low, high;
-    bool shaped;                 /* a sample has this shape, but for axes of 1; a flat one is reshaped to it */
+    bool shaped;                 /* a sample has this shape, but for axes of 1; or either of the two is flat */
     int rank;
     int64_t shape[ARRAY_RANK];
     const Array *like;           /* data loaded before for the same input (validation after training), or NULL */

@@ -53,11 +53,14 @@ static bool pick_range(Table *t, int from, int to)
 static bool pick_name(Table *t, const char *s, size_t n)
 {
     char *name = arena_strndup(t->csv.in->arena, s, n);
-    for (int i = 0; i < t->columns; i++)
-        if (strcmp(t->name[i], name) == 0) {
-            t->by_name = true;
-            return pick_range(t, i, i + 1);
-        }
+    int found = -1;
+    for (int i = 0; i < t->columns; i++) {
+        if (strcmp(t->name[i], name) != 0) continue;
+        if (found >= 0) return input_fail(t->csv.in, "columns %d and %d are both named \"%s\"", found, i, name);
+        found = i;
+    }
+    t->by_name = true;
+    if (found >= 0) return pick_range(t, found, found + 1);
     const char *near = did_you_mean(name, t->name, t->columns);
     return input_fail(t->csv.in, "no column \"%s\" in the first line%s%s%s", name, near ? "; did you mean \"" : "",
                       near ? near : "", near ? "\"?" : "");
@@ -96,18 +99,22 @@ static bool pick_columns(Table *t, const char *spec)
 
 /* ---- the header ---- */
 
+/* `second` is NULL when there is no second record, or a ragged one. */
 static bool looks_like_header(const Table *t, const Cell *second, bool numbers)
 {
     double x;
-    bool number_in_first = false, number_in_second = false;
+    bool number_above = false, number_below = false, wanted = false;
     for (int i = 0; i < t->columns; i++) {
-        number_in_first = number_in_first || cell_kind(&t->first[i], &x) == CELL_number;
-        number_in_second = number_in_second || (second && cell_kind(&second[i], &x) == CELL_number &&
-                                                cell_kind(&t->first[i], &x) == CELL_text);
+        CellKind first = cell_kind(&t->first[i], &x);
+        number_above = number_above || first == CELL_number;
+        number_below = number_below || (first == CELL_text && second && cell_kind(&second[i], &x) == CELL_number);
     }
-    for (int i = 0; numbers && i < t->pick.n; i++)
-        if (cell_kind(&t->first[t->pick.at[i]], &x) == CELL_text) return true;
-    return number_in_second && !number_in_first;
+    for (int i = 0; numbers && i < t->pick.n; i++) {
+        int at = t->pick.at[i];
+        bool text_below = second && cell_kind(&second[at], &x) == CELL_text;
+        wanted = wanted || (cell_kind(&t->first[at], &x) == CELL_text && !text_below);
+    }
+    return wanted || (number_below && !number_above);
 }
 
 static bool decide_header(Table *t, const CsvOptions *options, bool numbers)
@@ -211,6 +218,8 @@ bool csv_numbers(Input *in, const char *columns, const CsvOptions *options, Arra
 }
 
 /* ---- labels ---- */
+
+enum { CLASS_LIMIT = 1 << 16 };
 
 typedef struct Class { const char *name; double value; } Class;  /* value: 0 when the labels are not integers */
 
@@ -367,9 +376,10 @@ bool csv_labels(Input *in, const char *columns, const CsvOptions *options, int64
     bool looked_up = like && like->classes;
     bool categories = !looked_up && (!l.integers || l.outside);
     if (categories && l.integers && (low != 0 || like)) return outside_range(&l);
-    if (categories && (low != 0 || like || high > 1 << 20))
-        return input_fail(in, "column %d holds names%s", l.column,
-                          like ? ", but the data before have numbers" : "; a label needs a range such as `in 0..10`");
+    if (categories && (low != 0 || like || high > CLASS_LIMIT))
+        return input_fail(in, "column %d holds names%s", l.column, like ? ", but the data before have numbers"
+                          : low == 0 ? ", but its range allows too many classes for that"
+                          : "; a label that is a name needs a range such as `in 0..10`");
     if (categories && !collect_classes(&l)) return false;
     *out = array_new(in->arena, ARRAY_i32, 1, &t->rows);
     name_classes(&l, like, out);

@@ -387,6 +387,20 @@ START_TEST(convert)
 }
 END_TEST
 
+START_TEST(convert_weights)
+{
+    const char *why = "";
+    int status = 0;
+    Array x = array_new(arena, ARRAY_f64, 2, (int64_t[]){2, 2}), y;
+    x.name = "head.weight";
+    ck_assert(array_to_f32(arena, "w", &x, &y, &why, &status));
+    ((double *)x.data)[3] = -1e300;
+    ck_assert(!array_to_f32(arena, "w", &x, &y, &why, &status));
+    ck_assert_str_eq(why, "w: tensor head.weight: element 3: -1e+300 of type f64 does not fit in f32");
+    ck_assert_int_eq(status, EXIT_model);
+}
+END_TEST
+
 START_TEST(halves)
 {
     static const struct { uint16_t bits; float value; } rows[] = {
@@ -431,6 +445,7 @@ static const struct { const char *text, *columns; int rows, width; double value[
     {"id,2019\n1,2\n", "0", 1, 1, {1}, NULL},
     {"a,b\n\"x\ny\",2\n", "1", 1, 1, {2}, NULL},
     {"1e2,-.5\n+3.,4E-1\n", NULL, 2, 2, {100, -.5, 3, .4}, NULL},
+    {"A1,2\nA2,4\n", NULL, 0, 0, {0}, "file:1: column 0: 'A1' is not a (finite) number"},
     {"", NULL, 0, 0, {0}, "file: the file is empty"},
     {"\n\n", NULL, 0, 0, {0}, "empty"},
     {"a,b\n", "0", 0, 0, {0}, "no rows after the header"},
@@ -457,6 +472,7 @@ static const struct { const char *text, *columns; int rows, width; double value[
     {"1,2\n", "0,,1", 0, 0, {0}, "an empty column"},
     {"1,2\n", "", 0, 0, {0}, "an empty column"},
     {"1,2\n", "99999999999999999999", 0, 0, {0}, "no column"},
+    {"a,a\n1,2\n", "a", 0, 0, {0}, "columns 0 and 1 are both named \"a\""},
     {HEAD "1,2,3\n", "sise", 0, 0, {0}, "did you mean \"size\"?"},
 };
 
@@ -650,6 +666,7 @@ static const struct { const char *header, *why; } tensor_lies[] = {
     {"{\"a\":{\"shape\":[2],\"dtype\":\"F32\"}}", "no \"data_offsets\""},
     {"{\"a\":{\"shape\":[2],\"dtype\":\"F32\",\"data_offsets\":[0]}}", "no \"data_offsets\""},
     {"{\"a\":{\"shape\":[2],\"dtype\":\"F32\",\"data_offsets\":[0,8],\"x\":1}}", "more than dtype"},
+    {"{" ENTRY("a", "BOOL", "8", "0", "8") "}", "a bool of 2"},
     {"{\"__metadata__\":[]," ENTRY("a", "F32", "2", "0", "8") "}", "__metadata__ is no JSON object"},
     {"{\"__metadata__\":{\"k\":1}," ENTRY("a", "F32", "2", "0", "8") "}", "the value of k is no string"},
     {"{\"a\\u0000b\":1}", "not valid JSON"},
@@ -658,7 +675,7 @@ static const struct { const char *header, *why; } tensor_lies[] = {
 
 START_TEST(tensors_refuse)
 {
-    Text file = tensors_of(tensor_lies[_i].header, "\0\0\0\0\0\0\0\0", 8);
+    Text file = tensors_of(tensor_lies[_i].header, "\0\0\0\0\0\0\0\2", 8);
     check_refused(read_tensors, file.s, file.n, tensor_lies[_i].why);
 }
 END_TEST
@@ -725,6 +742,8 @@ START_TEST(load_each_format)
     check_values(&x, (double[]){1, 2, 3, 4, 5, 6, 7, 8}, 8);
     x = load(file_of("a.gz", gz.s, gz.n), pixels);
     check_values(&x, (double[]){1, 2, 3, 4, 5, 6, 7, 8}, 8);
+    x = load(path_of("a.gz"), (DataWant){.type = ARRAY_u8, .shaped = true, .rank = 1, .shape = {4}});
+    ck_assert_str_eq(array_text(arena, &x), "u8[2, 4]");
     x = load(arena_printf(arena, "%s[0:4]", csv), pixels);
     ck_assert_str_eq(array_text(arena, &x), "f32[3, 1, 2, 2]");
     x = load(arena_printf(arena, "%s[kind]", csv), digit);
@@ -755,7 +774,7 @@ START_TEST(load_refuses)
     load_fails(file_of("d", scalar.s, scalar.n), wide, EXIT_model, "holds no samples");
     load_fails(file_of("e", nan.s, nan.n), wide, EXIT_model, "sample 0, element 1: nan");
     load_fails(file_of("f", BYTES("\x93NUM\0\0")), wide, EXIT_model, "byte 4 is 0");
-    load_fails(file_of("g", BYTES("a\nb\n")), (DataWant){.type = ARRAY_i32}, EXIT_model, "a label needs a range");
+    load_fails(file_of("g", BYTES("a\nb\n")), (DataWant){.type = ARRAY_i32}, EXIT_model, "needs a range");
     load_fails(file_of("h", BYTES("1,2.5\n")), (DataWant){.type = ARRAY_i32}, EXIT_model, "no integer");
     load_fails(file_of("i", BYTES("\0\0\x08\3\0\0\0\1\0\0\0\1\0\0\0\4\1\2\3\4")),
                (DataWant){.type = ARRAY_f32, .shaped = true, .rank = 2, .shape = {2, 3}}, EXIT_model, "a sample is u8[1, 4]");
@@ -839,6 +858,7 @@ static Suite *suite(void)
     tcase_add_test(c, npy_versions);
     tcase_add_test(c, npy_writes);
     LOOP(convert, conversions);
+    tcase_add_test(c, convert_weights);
     tcase_add_test(c, halves);
     tcase_add_test(c, ranges);
     LOOP(csv_number_columns, numbers);

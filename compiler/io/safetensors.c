@@ -206,6 +206,9 @@ static json_t *json_or_die(json_t *value)
     return value;
 }
 
+/* NULL when it is not UTF-8 (or memory ran out). */
+static json_t *text_value(const char *s) { return json_stringn(s, strlen(s)); }
+
 /* Takes `value`; false when the key is not UTF-8. */
 static bool object_set(json_t *object, const char *key, json_t *value)
 {
@@ -218,7 +221,7 @@ static bool write_metadata(Arena *a, const Tensors *t, json_t *root, const char 
     object_set(root, "__metadata__", object);
     for (int i = 0; i < t->metadata_pairs; i++) {
         const char *key = t->metadata[2 * i];
-        json_t *value = json_string(t->metadata[2 * i + 1]);
+        json_t *value = text_value(t->metadata[2 * i + 1]);
         if (!value || !object_set(object, key, value)) {
             *why = arena_printf(a, "the metadata of \"%s\" are not UTF-8", key);
             return false;
@@ -240,7 +243,7 @@ static bool write_entry(Arena *a, const Array *x, json_t *root, size_t *at, cons
     for (int i = 0; i < x->rank; i++) json_array_append_new(shape, json_or_die(json_integer(x->shape[i])));
     json_array_append_new(extent, json_or_die(json_integer((json_int_t)*at)));
     json_array_append_new(extent, json_or_die(json_integer((json_int_t)end)));
-    object_set(entry, "dtype", json_string(array_types[x->type].safetensors));
+    object_set(entry, "dtype", text_value(array_types[x->type].safetensors));
     object_set(entry, "shape", shape);
     object_set(entry, "data_offsets", extent);
     *at = end;

@@ -163,31 +163,36 @@ static void stored_buffers(Lower *l)
         if (!p->live || !p->stored || p->buffer) continue;
         const Node *named = p->anchor && p->anchor->name ? p->anchor : n;
         const char *name = name_take(l, arena_printf(l->arena, "%s_%d", named->name ? named->name : "t", n->id));
-        p->buffer = p->flat ? row_major_buffer(l, BUF_workspace, name, n) : buffer_new(l, BUF_workspace, name, n);
+        p->buffer = buffer_new(l, BUF_workspace, name, n);
     }
 }
 
 /* ---- kernels ---- */
 
-/* A reshape sees its operand row-major: the operand's buffer, or a copy made right behind it. */
-static void make_flat(Lower *l, const Node *n)
+/* A reshape reads its operand's memory under its own shape: that of the operand, or of a row-major copy. */
+static void make_view(Lower *l, const Node *n)
 {
-    Fate *p = fate_of(l, n);
-    p->row_major = p->buffer;
-    if (buffer_is_row_major(p->buffer)) return;
-    p->row_major = row_major_buffer(l, BUF_workspace, name_take(l, arena_printf(l->arena, "%s_flat", p->buffer->name)), n);
-    kernel_copy(l, n, p->row_major);
+    const Node *x = n->in[0];
+    Fate *from = fate_of(l, x);
+    fate_of(l, n)->view = buffer_view(l, from->buffer, n->shape);
+    if (fate_of(l, n)->view) return;
+    if (!from->row_major) {
+        const char *name = name_take(l, arena_printf(l->arena, "%s_flat", from->buffer->name));
+        from->row_major = row_major_buffer(l, BUF_workspace, name, x);
+        kernel_copy(l, x, from->row_major);
+    }
+    fate_of(l, n)->view = buffer_view(l, from->row_major, n->shape);
 }
 
 static void lower_node(Lower *l, const Node *n)
 {
-    Fate *p = fate_of(l, n);
-    if (p->stored) {
-        const Node *anchor = p->anchor ? p->anchor : n;
-        if (rules[anchor->op].kernels) rules[anchor->op].kernels(l, anchor);
-        else kernel_store(l, n);
-    }
-    if (p->flat && p->buffer) make_flat(l, n);
+    const Fate *fate = fate_of(l, n);
+    double number;
+    if (reshape_is_view(n) && !node_is_number(n, &number)) make_view(l, n);
+    if (!fate->stored) return;
+    const Node *anchor = fate->anchor ? fate->anchor : n;
+    if (rules[anchor->op].kernels) rules[anchor->op].kernels(l, anchor);
+    else kernel_store(l, n);
 }
 
 Program *graph_lower(Graph *g, const char *name, const LowerOptions *options)

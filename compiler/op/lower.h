@@ -9,13 +9,12 @@ typedef struct Fate {
     bool live;                     /* a root that runs in C needs it */
     bool root;                     /* it is one */
     bool stored;                   /* has a buffer of its own */
-    bool flat;                     /* a reshape reads it as a row-major array */
     int users;                     /* live operand places that name it, and roots */
     const Node *anchor;            /* stored elementwise node: the anchor whose kernel computes it as its epilogue */
     const Node *end;               /* anchor: the node that its kernel stores in its stead */
     Buffer *buffer;
-    Buffer *row_major;             /* flat: `buffer`, or a copy of it in row-major order */
-    Buffer *view;                  /* reshape: the operand's row_major under the new shape */
+    Buffer *row_major;             /* a copy of `buffer`, where a reshape needs it */
+    Buffer *view;                  /* reshape: the operand's memory under the new shape */
 } Fate;
 
 typedef struct Memo { const Node *node; const Affine *index; Expr *expr; } Memo;
@@ -54,10 +53,12 @@ static inline Fate *fate_of(const Lower *l, const Node *n) { return &l->fate[n->
 Affine affine_substitute(const Affine *x, const Affine *by);
 /* The row-major number of the element at `index`. */
 Affine affine_linear(Shape s, const Affine *index);
+/* Moves *i and *j behind the shortest runs of dimensions of x and y that have as many elements. */
+void reshape_run(Shape x, int *i, Shape y, int *j);
 /* Whether a reshape from x to y has an affine index: size-1 dimensions come and go, a dimension is split.
    Then index_x, if not NULL, is where x has the element that y has at index_y. */
 bool reshape_index(Shape x, Shape y, const Affine *index_y, Affine *index_x);
-/* A reshape that must find its operand in memory, row-major. */
+/* A reshape that must find its operand in memory. */
 bool reshape_is_view(const Node *n);
 
 /* ---- operators, by the column `lower` of ops.def ---- */
@@ -103,8 +104,8 @@ const char *dim_name(const Node *n, int d);
 /* ---- buffers and names: op/lower_buffer.c ---- */
 
 Buffer *buffer_new(Lower *l, BufferKind kind, const char *name, const Node *n);
+/* The memory of `base` under another shape of as many elements; NULL when the order of its dimensions forbids it. */
 Buffer *buffer_view(Lower *l, Buffer *base, Shape s);
-bool buffer_is_row_major(const Buffer *b);
 Names *names_new(Arena *a);
 /* `wanted` as a C identifier that was not given before. */
 const char *name_take(Lower *l, const char *wanted);

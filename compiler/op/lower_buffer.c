@@ -92,22 +92,34 @@ Buffer *buffer_new(Lower *l, BufferKind kind, const char *name, const Node *n)
     return append(l, b);
 }
 
-Buffer *buffer_view(Lower *l, Buffer *base, Shape s)
+/* Steps of the dimensions [j, to) of y, which are the dimensions [i, end) of x: those must lie as one. */
+static bool split_run(const Buffer *x, int i, int end, Buffer *y, int j, int to)
 {
-    Buffer b = { .kind = base->kind, .dtype = base->dtype, .shape = s, .node = base->node };
-    b.name = arena_printf(l->arena, "%s_%d", base->name, l->program->buffer.n);
-    b.base = base->base ? base->base : base;
-    set_strides(&b, NULL);
-    return append(l, b);
-}
-
-/* Dimensions of size 1 may have any step. */
-bool buffer_is_row_major(const Buffer *b)
-{
-    int64_t step = 1;
-    for (int d = b->shape.rank - 1; d >= 0; d--) {
-        if (b->shape.dim[d] > 1 && b->stride[d] != step) return false;
-        step *= b->shape.dim[d];
+    int64_t step = 0, next = 0;    /* of the innermost dimension above 1; of the one around those seen */
+    for (int d = end - 1; d >= i; d--) {
+        if (x->shape.dim[d] == 1) continue;
+        if (next && x->stride[d] != next) return false;
+        if (!next) step = x->stride[d];
+        next = x->stride[d] * x->shape.dim[d];
+    }
+    for (int d = to - 1; d >= j; d--) {
+        y->stride[d] = step ? step : 1;
+        step *= y->shape.dim[d];
     }
     return true;
+}
+
+Buffer *buffer_view(Lower *l, Buffer *base, Shape s)
+{
+    Buffer b = { .kind = base->kind, .dtype = base->dtype, .shape = s, .node = base->node, .elements = base->elements };
+    int i = 0, j = 0;
+    for (int d = 0; d < s.rank; d++) b.stride[d] = 1;
+    while (i < base->shape.rank && j < s.rank) {
+        int from = i, start = j;
+        reshape_run(base->shape, &i, s, &j);
+        if (!split_run(base, from, i, &b, start, j)) return NULL;
+    }
+    b.name = arena_printf(l->arena, "%s_%d", base->name, l->program->buffer.n);
+    b.base = base->base ? base->base : base;
+    return append(l, b);
 }

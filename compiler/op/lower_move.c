@@ -3,8 +3,7 @@
 
 /* ---- reshape ---- */
 
-/* The run of dimensions from *i whose product is that of the other run from *j: both move behind their runs. */
-static void next_run(Shape x, int *i, Shape y, int *j)
+void reshape_run(Shape x, int *i, Shape y, int *j)
 {
     int64_t px = x.dim[(*i)++], py = y.dim[(*j)++];
     while (px != py) {
@@ -31,7 +30,7 @@ bool reshape_index(Shape x, Shape y, const Affine *index_y, Affine *index_x)
     for (int d = 0; index_x && d < x.rank; d++) index_x[d] = affine_constant(0);
     while (i < x.rank && j < y.rank) {
         int from_x = i, from_y = j;
-        next_run(x, &i, y, &j);
+        reshape_run(x, &i, y, &j);
         int to = only_dimension(x, from_x, i);
         if (to < 0) return false;
         for (int d = from_y; index_x && d < j; d++)
@@ -49,9 +48,7 @@ Expr *lower_reshape(Lower *l, const Node *n, const Affine *index)
 {
     Affine moved[RANK_MAX];
     if (reshape_index(n->in[0]->shape, n->shape, index, moved)) return lower_value(l, n->in[0], moved);
-    Fate *p = fate_of(l, n);
-    if (!p->view) p->view = buffer_view(l, fate_of(l, n->in[0])->row_major, n->shape);
-    return ex_load(l->arena, p->view, index);
+    return ex_load(l->arena, fate_of(l, n)->view, index);
 }
 
 /* ---- other indices ---- */

@@ -104,10 +104,7 @@ static void store_needed(Lower *l)
         if (!l->fate[i].live) continue;
         if (is_anchor(n) || l->options->no_fuse) store(l, n);
         for (int k = 0; reads_memory(n) && k < n->n_in; k++) store_below(l, n->in[k]);
-        if (reshape_is_view(n) && !is_number(n)) {
-            store(l, n->in[0]);
-            fate_of(l, n->in[0])->flat = true;
-        }
+        if (reshape_is_view(n)) store(l, n->in[0]);
     }
 }
 

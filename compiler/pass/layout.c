@@ -1,0 +1,299 @@
+/* layout.c -- chooses the stored order of tensors, so that what fills vector lanes lies side by side.
+
+   Tensors that elementwise operators, padding, pooling and the like tie together lie alike: they form a class, which has
+   one order of dimensions. Orders come from contractions:
+   - weights: windows first, then what is summed over, then the result's channels, which feed the lanes;
+   - results per sample: what comes from the weights alone (the channels) last.
+   A program is right with any layout; lowering takes what it finds. */
+#include "pass.h"
+
+#include <string.h>
+
+enum { PACK_REUSE = 64 };          /* a weight used so often may be copied into another order first */
+
+typedef struct Order { int rank; signed char dim[RANK_MAX]; } Order;   /* rank -1: none; slowest first */
+
+typedef struct Layout {
+    Graph *graph;
+    int *parent;                   /* by node id: union-find */
+    Order *order;                  /* of the class that node i stands for */
+} Layout;
+
+/* ---- classes ---- */
+
+static int class_of(Layout *l, const Node *n)
+{
+    int i = n->id;
+    while (l->parent[i] != i) i = l->parent[i] = l->parent[l->parent[i]];
+    return i;
+}
+
+static void tie(Layout *l, const Node *x, const Node *y)
+{
+    int a = class_of(l, x), b = class_of(l, y);
+    if (x->shape.rank == y->shape.rank && a != b) l->parent[a > b ? a : b] = a > b ? b : a;
+}
+
+/* Operators whose result has the dimensions of their operands in the same places. */
+static bool keeps_dimensions(Op op)
+{
+    return op_is_elementwise(op) || op == OP_pad || op == OP_slice || op == OP_reverse || op == OP_concat ||
+           op == OP_window_max || op == OP_window_argmax || op == OP_window_unpool;
+}
+
+static void tie_all(Layout *l)
+{
+    const Graph *g = l->graph;
+    for (int i = 0; i < g->node.n; i++) {
+        const Node *n = g->node.at[i];
+        for (int k = 0; keeps_dimensions(n->op) && k < n->n_in; k++) tie(l, n, n->in[k]);
+    }
+    for (int i = 0; i < g->root.n; i++)
+        if (g->root.at[i].target) tie(l, g->root.at[i].node, g->root.at[i].target);
+}
+
+static void propose(Layout *l, const Node *n, Order order)
+{
+    Order *of_class = &l->order[class_of(l, n)];
+    if (of_class->rank < 0) *of_class = order;
+}
+
+static Order row_major(int rank)
+{
+    Order order = { .rank = rank };
+    for (int d = 0; d < rank; d++) order.dim[d] = (signed char)d;
+    return order;
+}
+
+static bool is_row_major(const Order *order)
+{
+    for (int d = 0; d < order->rank; d++)
+        if (order->dim[d] != d) return false;
+    return true;
+}
+
+static Order order_of(Layout *l, const Node *n)
+{
+    const Order *order = &l->order[class_of(l, n)];
+    return order->rank < 0 ? row_major(n->shape.rank) : *order;
+}
+
+/* Dimensions by key, those of equal keys in their order. */
+static Order order_by(int rank, const int *key)
+{
+    Order order = { 0 };
+    for (int k = 0; k <= 2; k++)
+        for (int d = 0; d < rank; d++)
+            if (key[d] == k) order.dim[order.rank++] = (signed char)d;
+    return order;
+}
+
+/* ---- contractions ---- */
+
+static bool uses(const IndexMap *map, int axis)
+{
+    for (int d = 0; d < map->rank; d++)
+        if (affine_coef(&map->dim[d], axis)) return true;
+    return false;
+}
+
+static bool uses_any(const IndexMap *map, const Affine *x)
+{
+    for (int t = 0; t < x->n; t++)
+        if (uses(map, x->term[t].axis)) return true;
+    return false;
+}
+
+/* The axis is a whole dimension, not a step inside a window. */
+static bool is_dimension(const IndexMap *map, int axis)
+{
+    for (int d = 0; d < map->rank; d++)
+        if (map->dim[d].n == 1 && map->dim[d].term[0].axis == axis && map->dim[d].term[0].coef == 1) return true;
+    return false;
+}
+
+static Order weight_order(const Contract *c, const IndexMap *weight, const IndexMap *other)
+{
+    int key[RANK_MAX];
+    for (int d = 0; d < weight->rank; d++) {
+        const Affine *x = &weight->dim[d];
+        bool summed = x->n == 1 && is_dimension(other, x->term[0].axis);
+        key[d] = uses_any(&c->out, x) ? 2 : summed ? 1 : 0;
+    }
+    return order_by(weight->rank, key);
+}
+
+/* The channels last. Where both operands are per sample, only what is of b alone. */
+static Order result_order(const Node *n, const Contract *c)
+{
+    int key[RANK_MAX];
+    for (int d = 0; d < c->out.rank; d++) {
+        const Affine *x = &c->out.dim[d];
+        key[d] = d > 0 && uses_any(&c->b, x) && !(n->in[1]->batched && uses_any(&c->a, x));
+    }
+    return order_by(c->out.rank, key);
+}
+
+static void propose_contract(Layout *l, const Node *n)
+{
+    const Contract *c = node_attr(n, ATTR_contract)->contract;
+    if (!n->in[1]->batched) propose(l, n->in[1], weight_order(c, &c->b, &c->a));
+    if (!n->in[0]->batched && n->in[1]->batched) propose(l, n->in[0], weight_order(c, &c->a, &c->b));
+    if (n->batched && n->shape.rank >= 3) propose(l, n, result_order(n, c));
+}
+
+/* ---- reshapes ---- */
+
+/* Which run of dimensions of y each dimension of x becomes; first[r]: where run r of y begins. The number of runs. */
+static int find_runs(Shape x, Shape y, int *run_of, int *first)
+{
+    int i = 0, j = 0, runs = 0;
+    while (i < x.rank && j < y.rank) {
+        int64_t px = x.dim[i], py = y.dim[j];
+        first[runs] = j++;
+        run_of[i++] = runs;
+        while (px != py) {
+            if (px < py) {
+                px *= x.dim[i];
+                run_of[i++] = runs;
+            } else py *= y.dim[j++];
+        }
+        runs++;
+    }
+    while (i < x.rank) run_of[i++] = runs - 1;
+    first[runs] = y.rank;
+    return runs;
+}
+
+/* The order of the result when each run of dimensions that becomes another run lies together, in order: then the
+   result is the same memory. False when it does not. */
+static bool reshape_order(Shape x, Shape y, const Order *order, Order *result)
+{
+    int run_of[RANK_MAX] = { 0 }, first[RANK_MAX + 1], last_run = -1, last_dim = -1;
+    bool seen[RANK_MAX] = { 0 }, wide[RANK_MAX] = { 0 };   /* wide: has a dimension above 1 */
+    if (!find_runs(x, y, run_of, first)) return false;
+    for (int d = 0; d < x.rank; d++) wide[run_of[d]] |= x.dim[d] > 1;
+    result->rank = 0;
+    for (int k = 0; k < order->rank; k++) {
+        int d = order->dim[k], run = run_of[d];
+        if (x.dim[d] == 1 && (wide[run] || seen[run])) continue;
+        if (run == last_run ? d < last_dim : seen[run]) return false;
+        for (int e = first[run]; run != last_run && e < first[run + 1]; e++) result->dim[result->rank++] = (signed char)e;
+        seen[run] = true;
+        last_run = run;
+        last_dim = d;
+    }
+    return true;
+}
+
+static void propose_reshape(Layout *l, const Node *n)
+{
+    Order from = order_of(l, n->in[0]), to;
+    if (!is_row_major(&from) && reshape_order(n->in[0]->shape, n->shape, &from, &to)) propose(l, n, to);
+}
+
+/* ---- the pass ---- */
+
+static bool may_choose(const Node *n)
+{
+    return n->op != OP_input && n->op != OP_scalar && !n->has_layout;
+}
+
+/* Even row-major is written down for parameters, so that other programs of the net take it over. */
+static void set_layouts(Layout *l, int count)
+{
+    for (int i = 0; i < count; i++) {
+        Node *n = l->graph->node.at[i];
+        const Order order = order_of(l, n);
+        if (!may_choose(n) || n->shape.rank < 2 || (is_row_major(&order) && n->op != OP_param)) continue;
+        n->has_layout = true;
+        memcpy(n->layout, order.dim, sizeof n->layout);
+    }
+}
+
+/* Who is read under another shape is stored as that shape needs it. */
+static void straighten(Layout *l)
+{
+    for (int i = 0; i < l->graph->node.n; i++) {
+        const Node *n = l->graph->node.at[i];
+        if (n->op != OP_reshape || n->in[0]->op == OP_param) continue;
+        Order from = order_of(l, n->in[0]), to;
+        if (!reshape_order(n->in[0]->shape, n->shape, &from, &to)) n->in[0]->has_layout = false;
+    }
+}
+
+/* The dimension of x that feeds the lanes: indexed by what the result has last; -1 when it has none. */
+static int lane_dimension(Layout *l, const Node *n, const Contract *c, const IndexMap *map)
+{
+    Order order = order_of(l, n);
+    for (int k = order.rank - 1; k >= 0; k--) {
+        int at = order.dim[k];
+        if (n->shape.dim[at] == 1) continue;
+        for (int d = 0; d < map->rank; d++)
+            if (c->out.dim[at].n == 1 && affine_equal(&map->dim[d], &c->out.dim[at])) return d;
+        return -1;
+    }
+    return -1;
+}
+
+static Node *packed(Graph *g, Node *x, const Order *order)
+{
+    if (x->link && !memcmp(x->link->layout, order->dim, (size_t)order->rank)) return x->link;
+    g->span = x->span;
+    g->label = x->name;
+    Node *copy = node_unary(g, OP_copy, x);
+    copy->has_layout = true;
+    memcpy(copy->layout, order->dim, sizeof copy->layout);
+    return x->link = copy;
+}
+
+/* Weights whose lanes lie apart (as a data gradient finds them) are copied, where each is used many times. */
+static void pack(Layout *l, Node *n)
+{
+    const Contract *c = node_attr(n, ATTR_contract)->contract;
+    Node *x = n->in[1];
+    int lane = x->batched || !n->batched ? -1 : lane_dimension(l, n, c, &c->b);
+    Order order = order_of(l, x), moved = { 0 };
+    int64_t points = 1;
+    for (int i = 0; i < c->n_axes; i++) points *= c->extent[i];
+    double number;
+    if (lane < 0 || node_is_number(x, &number) || points / shape_elements(x->shape) < PACK_REUSE) return;
+    int last = order.rank - 1;
+    while (last > 0 && x->shape.dim[order.dim[last]] == 1) last--;
+    if (order.dim[last] == lane) return;
+    for (int k = 0; k < order.rank; k++)
+        if (order.dim[k] != lane) moved.dim[moved.rank++] = order.dim[k];
+    moved.dim[moved.rank++] = (signed char)lane;
+    n->in[1] = packed(l->graph, x, &moved);
+}
+
+/* needs: contractions that gather; leaves: has_layout where a tensor is not row-major, copies of weights. */
+void pass_layout(Graph *g, const PassContext *context)
+{
+    (void)context;
+    const int count = g->node.n;
+    Layout l = { .graph = g, .parent = NEW_ARRAY(g->arena, int, count), .order = NEW_ARRAY(g->arena, Order, count) };
+    for (int i = 0; i < count; i++) {
+        l.parent[i] = i;
+        l.order[i].rank = -1;
+    }
+    tie_all(&l);
+    for (int i = 0; i < count; i++) {
+        const Node *n = g->node.at[i];
+        Order given = { .rank = n->shape.rank };
+        memcpy(given.dim, n->layout, sizeof given.dim);
+        if (n->has_layout) propose(&l, n, given);
+    }
+    for (int i = 0; i < count; i++) {
+        const Node *n = g->node.at[i];
+        if (n->op == OP_contract) propose_contract(&l, n);
+        if (n->op == OP_reshape) propose_reshape(&l, n);
+    }
+    set_layouts(&l, count);
+    straighten(&l);
+    for (int i = 0; i < count; i++)
+        if (g->node.at[i]->op == OP_contract) pack(&l, g->node.at[i]);
+    g->span = (Span){ 0 };
+    g->label = NULL;
+    graph_sort(g);
+}

@@ -134,12 +134,21 @@ static Order result_order(const Node *n, const Contract *c)
     return order_by(c->out.rank, key);
 }
 
+/* What is summed over, the channels of a sample, last. */
+static Order sample_order(const Contract *c)
+{
+    int key[RANK_MAX];
+    for (int d = 0; d < c->a.rank; d++) key[d] = d > 0 && c->a.dim[d].n == 1 && uses_any(&c->b, &c->a.dim[d]);
+    return order_by(c->a.rank, key);
+}
+
 static void propose_contract(Layout *l, const Node *n)
 {
     const Contract *c = node_attr(n, ATTR_contract)->contract;
     if (!n->in[1]->batched) propose(l, n->in[1], weight_order(c, &c->b, &c->a));
     if (!n->in[0]->batched && n->in[1]->batched) propose(l, n->in[0], weight_order(c, &c->a, &c->b));
     if (n->batched && n->shape.rank >= 3) propose(l, n, result_order(n, c));
+    if (n->in[0]->batched && !n->in[1]->batched && n->in[0]->shape.rank >= 3) propose(l, n->in[0], sample_order(c));
 }
 
 /* ---- reshapes ---- */
@@ -190,6 +199,19 @@ static void propose_reshape(Layout *l, const Node *n)
 {
     Order from = order_of(l, n->in[0]), to;
     if (!is_row_major(&from) && reshape_order(n->in[0]->shape, n->shape, &from, &to)) propose(l, n, to);
+}
+
+/* From the result to the operand: each dimension in place of which stands a run. */
+static void propose_reshaped(Layout *l, const Node *n)
+{
+    const Shape x = n->in[0]->shape, y = n->shape;
+    int run_of[RANK_MAX] = { 0 }, first[RANK_MAX + 1];
+    Order to = order_of(l, n), from = { 0 };
+    if (is_row_major(&to) || find_runs(x, y, run_of, first) != y.rank) return;
+    for (int k = 0; k < to.rank; k++)
+        for (int d = 0; d < x.rank; d++)
+            if (run_of[d] == to.dim[k]) from.dim[from.rank++] = (signed char)d;
+    propose(l, n->in[0], from);
 }
 
 /* ---- the pass ---- */
@@ -289,6 +311,8 @@ void pass_layout(Graph *g, const PassContext *context)
         if (n->op == OP_contract) propose_contract(&l, n);
         if (n->op == OP_reshape) propose_reshape(&l, n);
     }
+    for (int i = count - 1; i >= 0; i--)
+        if (g->node.at[i]->op == OP_reshape) propose_reshaped(&l, g->node.at[i]);
     set_layouts(&l, count);
     straighten(&l);
     for (int i = 0; i < count; i++)

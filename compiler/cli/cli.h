@@ -68,7 +68,7 @@ int session_compile(Session *s);
 Graph *session_graph(Session *s, Mode mode, int64_t batch, const char *until);
 
 /* In quotes, escaped as JSON wants. */
-void json_string(Text *out, const char *s);
+void text_json(Text *out, const char *s);
 /* EXIT_usage when this machine cannot run the target. */
 int require_native(const Session *s);
 

@@ -17,7 +17,7 @@ static void print_json(const Score *score, double loss, Arena *a)
     text_puts(&out, ", \"metrics\": {");
     for (int i = 0; i < score->n_metric; i++) {
         if (i) text_puts(&out, ", ");
-        json_string(&out, score->metric[i].name);
+        text_json(&out, score->metric[i].name);
         text_puts(&out, ": ");
         put_number(&out, score->metric[i].value);
     }

@@ -96,7 +96,7 @@ Graph *session_graph(Session *s, Mode mode, int64_t batch, const char *until)
     return g;
 }
 
-void json_string(Text *out, const char *s)
+void text_json(Text *out, const char *s)
 {
     text_putc(out, '"');
     for (; *s; s++) {

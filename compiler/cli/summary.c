@@ -94,12 +94,12 @@ static void print_text(Text *out, const Session *s, const Summary *sum)
 static void print_json(Text *out, const Session *s, const Summary *sum)
 {
     text_puts(out, "{\"net\": ");
-    json_string(out, s->unit.net);
+    text_json(out, s->unit.net);
     text_puts(out, ", \"layers\": [");
     for (int i = 0; i < sum->layer.n; i++) {
         const Layer *l = &sum->layer.at[i];
         text_puts(out, i ? ",\n  {\"name\": " : "\n  {\"name\": ");
-        json_string(out, l->name);
+        text_json(out, l->name);
         text_printf(out, ", \"shape\": %s", l->shaped ? shape_text(s->arena, l->shape) : "null");
         text_printf(out, ", \"parameters\": %" PRId64 ", \"multiply_adds\": %" PRId64 "}", l->parameters, l->multiply_adds);
     }

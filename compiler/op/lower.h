@@ -8,6 +8,7 @@
 typedef struct Fate {
     bool live;                     /* a root that runs in C needs it */
     bool root;                     /* it is one */
+    bool backward;                 /* no output or loss needs it: gradients and updates */
     bool stored;                   /* has a buffer of its own */
     int users;                     /* live operand places that name it, and roots */
     const Node *anchor;            /* stored elementwise node: the anchor whose kernel computes it as its epilogue */
@@ -30,7 +31,7 @@ typedef struct Lower {
     const LowerOptions *options;
     Program *program;
     Fate *fate;                   /* by node id */
-    Names *names;                  /* taken by buffers and kernels */
+    Names *buffer_names, *kernel_names;
     VEC(Update) update;
     /* while one kernel is made: */
     const Node *computing;         /* the node it stores: pulled, not loaded */
@@ -106,9 +107,9 @@ const char *dim_name(const Node *n, int d);
 Buffer *buffer_new(Lower *l, BufferKind kind, const char *name, const Node *n);
 /* The memory of `base` under another shape of as many elements; NULL when the order of its dimensions forbids it. */
 Buffer *buffer_view(Lower *l, Buffer *base, Shape s);
-Names *names_new(Arena *a);
-/* `wanted` as a C identifier that was not given before. */
-const char *name_take(Lower *l, const char *wanted);
+Names *lower_names_new(Arena *a);
+/* `wanted` as a C identifier that is not yet among the names, with a number behind it if need be. */
+const char *lower_name(Names *names, const char *wanted);
 
 /* ---- order: op/lower_order.c ---- */
 

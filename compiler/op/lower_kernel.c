@@ -47,14 +47,17 @@ static bool axis_named(const Kernel *k, const char *name)
     return false;
 }
 
-/* Of the node that the graph came from: "conv_1", "gradient_conv_1_weight". */
+/* After the layer: "conv_1" for its contraction, "conv_1_pad" for what prepares it, "conv_1_gradient", "update_...". */
 static const char *wanted_name(const Lower *l, const Node *n)
 {
     const Buffer *b = stored_buffer(l, n);
+    const char *op = op_info[n->op].name, *back = fate_of(l, n)->backward ? "_gradient" : "";
     if (b && b->kind == BUF_gradient) return arena_printf(l->arena, "gradient_%s", b->name);
     for (int i = 0; b && i < l->update.n; i++)
         if (l->update.at[i].value == b) return arena_printf(l->arena, "update_%s", l->update.at[i].target->name);
-    return n->name ? n->name : op_info[n->op].name;
+    if (!n->name) return op;
+    if (n->op == OP_contract) return arena_printf(l->arena, "%s%s", n->name, back);
+    return arena_printf(l->arena, "%s%s_%s", n->name, back, op);
 }
 
 /* ---- axes ---- */
@@ -63,7 +66,7 @@ Kernel *kernel_begin(Lower *l, const Node *n)
 {
     Kernel *k = NEW(l->arena, Kernel);
     k->node = n;
-    k->name = name_take(l, wanted_name(l, n));
+    k->name = lower_name(l->kernel_names, wanted_name(l, n));
     l->computing = l->hole = NULL;
     l->filler = NULL;
     l->memo.n = 0;

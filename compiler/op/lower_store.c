@@ -71,6 +71,21 @@ static void mark_live(Lower *l)
     }
 }
 
+/* What neither outputs nor losses need. */
+static void mark_backward(Lower *l)
+{
+    const Graph *g = l->graph;
+    for (int i = 0; i < g->node.n; i++) l->fate[i].backward = true;
+    for (int i = 0; i < g->root.n; i++) {
+        const RootKind kind = g->root.at[i].kind;
+        if (kind == ROOT_output || kind == ROOT_loss || kind == ROOT_total) fate_of(l, g->root.at[i].node)->backward = false;
+    }
+    for (int i = g->node.n - 1; i >= 0; i--) {
+        const Node *n = g->node.at[i];
+        for (int k = 0; !l->fate[i].backward && k < n->n_in; k++) fate_of(l, n->in[k])->backward = false;
+    }
+}
+
 static void list_users(Decide *d)
 {
     const Graph *g = d->l->graph;
@@ -226,6 +241,7 @@ void lower_decide(Lower *l)
 {
     int count = l->graph->node.n;
     mark_live(l);
+    mark_backward(l);
     store_needed(l);
     if (l->options->no_fuse) return;
     Decide d = { .l = l, .sink = NEW_ARRAY(l->arena, int, count), .cost = NEW_ARRAY(l->arena, int, count),

@@ -52,6 +52,30 @@ static Expr *pull(Lower *l, const Node *n, const Affine *index)
     return rule->apply(l->arena, x);
 }
 
+void stored_index(const Lower *l, const Node *n, const Affine *index, Affine *stored)
+{
+    const Fate *fate = fate_of(l, n);
+    if (!fate->into) {
+        for (int d = 0; d < n->shape.rank; d++) stored[d] = index[d];
+        return;
+    }
+    const Shape whole = fate->into->shape;
+    Shape part = n->shape;
+    if (part.rank != whole.rank) {   /* beside others along a dimension of size 1 that a reshape gave it */
+        part = whole;
+        part.dim[node_int(fate->into, ATTR_axis)] = 1;
+    }
+    if (!reshape_index(part, n->shape, index, stored)) internal_error("lower", "a part has no place in the whole");
+    for (int d = 0; fate->shift && d < whole.rank; d++) stored[d] = affine_add(stored[d], affine_constant(fate->shift[d]));
+}
+
+static Expr *load(const Lower *l, const Node *n, const Affine *index)
+{
+    Affine stored[RANK_MAX];
+    stored_index(l, n, index, stored);
+    return ex_load(l->arena, fate_of(l, n)->buffer, stored);
+}
+
 Expr *lower_value(Lower *l, const Node *n, const Affine *index)
 {
     double number;
@@ -60,7 +84,7 @@ Expr *lower_value(Lower *l, const Node *n, const Affine *index)
     Expr *e = memo_find(l, n, index);
     if (e) return e;
     const Fate *p = fate_of(l, n);
-    e = p->stored && n != l->computing ? ex_load(l->arena, p->buffer, index) : pull(l, n, index);
+    e = p->stored && n != l->computing ? load(l, n, index) : pull(l, n, index);
     memo_add(l, n, index, e);
     return e;
 }
@@ -170,10 +194,12 @@ static void stored_buffers(Lower *l)
     for (int i = 0; i < l->graph->node.n; i++) {
         const Node *n = l->graph->node.at[i];
         Fate *p = &l->fate[i];
-        if (!p->live || !p->stored || p->buffer) continue;
+        if (!p->live || !p->stored || p->buffer || p->into) continue;
         const char *name = lower_name(l->buffer_names, wanted_name(l, n));
         p->buffer = buffer_new(l, BUF_workspace, name, n);
     }
+    for (int i = 0; i < l->graph->node.n; i++)
+        if (l->fate[i].into) l->fate[i].buffer = fate_of(l, l->fate[i].into)->buffer;
 }
 
 /* ---- kernels ---- */
@@ -200,6 +226,7 @@ static void lower_node(Lower *l, const Node *n)
     if (reshape_is_view(n) && !node_is_number(n, &number)) view_operand(l, n);
     if (!fate->stored) return;
     const Node *anchor = fate->anchor ? fate->anchor : n;
+    if (fate->into && fate->into->op == OP_pad) kernel_fill(l, fate->into, node_real(fate->into, ATTR_value));
     if (rules[anchor->op].kernels) rules[anchor->op].kernels(l, anchor);
     else kernel_store(l, n);
 }

@@ -13,6 +13,8 @@ typedef struct Fate {
     int users;                     /* live operand places that name it, and roots */
     const Node *anchor;            /* stored elementwise node: the anchor whose kernel computes it as its epilogue */
     const Node *end;               /* anchor: the node that its kernel stores in its stead */
+    const Node *into;              /* stored as a part of this pad or concat, whose buffer is `buffer` */
+    const int64_t *shift;          /* into: where its first element is, per dimension of `into`; NULL: at the start */
     Buffer *buffer;
     Buffer *row_major;             /* a copy of `buffer`, where a reshape needs it */
     Buffer *view;                  /* reshape: the operand's memory under the new shape */
@@ -49,6 +51,8 @@ void lower_decide(Lower *l);
 
 /* One element of n at a logical index over the axes of the kernel in the making: a load where n is stored. */
 Expr *lower_value(Lower *l, const Node *n, const Affine *index);
+/* Where the buffer of n has the element of n at `index`. */
+void stored_index(const Lower *l, const Node *n, const Affine *index, Affine *stored);
 static inline Fate *fate_of(const Lower *l, const Node *n) { return &l->fate[n->id]; }
 /* x with each axis i replaced by by[i]. */
 Affine affine_substitute(const Affine *x, const Affine *by);
@@ -85,8 +89,9 @@ Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool r
 /* Adds an out axis for each dimension of a box inside n, in the order n is stored; index: the dimensions' axes.
    names: of the dimensions, or NULL for dim_name. */
 void kernel_box(Lower *l, Kernel *k, const Node *n, Shape box, const char *const *names, Affine *index);
-/* The dimensions of a buffer from the slowest to the fastest. */
-void stored_order(const Buffer *b, int *order);
+/* The dimensions of n from the slowest to the fastest where it is stored; n may have a rank below its buffer's. The
+   node of an anchor may be stored as the end of its epilogue, which has its shape. */
+void stored_order(const Lower *l, const Node *n, int *order);
 /* What the kernel of n stores into: the buffer of n, or of the end of its epilogue. */
 Buffer *stored_buffer(const Lower *l, const Node *n);
 /* Stores the value, and behind it the epilogue of n, at the index of n; appends the kernel. */

@@ -83,7 +83,8 @@ Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool r
     return affine_axis(k->n_axes++);
 }
 
-void stored_order(const Buffer *b, int *order)
+/* The dimensions of a buffer from the slowest to the fastest. */
+static void buffer_order(const Buffer *b, int *order)
 {
     for (int d = 0; d < b->shape.rank; d++) {
         int at = d;
@@ -92,11 +93,18 @@ void stored_order(const Buffer *b, int *order)
     }
 }
 
-static void box_axes(Lower *l, Kernel *k, const Node *n, const Buffer *out, Shape box, const char *const *names,
+/* A part may have fewer dimensions than the whole. */
+void stored_order(const Lower *l, const Node *n, int *order)
+{
+    const Buffer *out = stored_buffer(l, n);
+    if (out->shape.rank == n->shape.rank) buffer_order(out, order);
+    else
+        for (int d = 0; d < n->shape.rank; d++) order[d] = n->has_layout ? n->layout[d] : d;
+}
+
+static void box_axes(Lower *l, Kernel *k, const Node *n, const int *order, Shape box, const char *const *names,
                      Affine *index)
 {
-    int order[RANK_MAX];
-    stored_order(out, order);
     for (int i = 0; i < box.rank; i++) {
         int d = order[i];
         index[d] = kernel_axis(l, k, box.dim[d], names ? names[d] : dim_name(n, d), false);
@@ -105,12 +113,21 @@ static void box_axes(Lower *l, Kernel *k, const Node *n, const Buffer *out, Shap
 
 void kernel_box(Lower *l, Kernel *k, const Node *n, Shape box, const char *const *names, Affine *index)
 {
-    box_axes(l, k, n, stored_buffer(l, n), box, names, index);
+    int order[RANK_MAX];
+    stored_order(l, n, order);
+    box_axes(l, k, n, order, box, names, index);
 }
 
 /* ---- the end ---- */
 
-static void finish(Lower *l, Kernel *k, Buffer *out, const Affine *index)
+static void finish(Lower *l, Kernel *k, const Node *n, const Affine *index)
+{
+    k->out = fate_of(l, n)->buffer;
+    stored_index(l, n, index, k->store);
+    vec_push(l->arena, &l->program->kernel, k);
+}
+
+static void finish_copy(Lower *l, Kernel *k, Buffer *out, const Affine *index)
 {
     k->out = out;
     for (int d = 0; d < out->shape.rank; d++) k->store[d] = index[d];
@@ -136,7 +153,7 @@ void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *i
         l->memo.n = 0;
         *(k->reduce ? &k->result : &k->value) = lower_value(l, end, index);
     }
-    finish(l, k, fate_of(l, end)->buffer, index);
+    finish(l, k, end, index);
 }
 
 void kernel_fill(Lower *l, const Node *n, double value)
@@ -154,23 +171,27 @@ void kernel_store(Lower *l, const Node *n)
     kernel_box(l, k, n, n->shape, NULL, index);
     l->computing = n;
     k->value = lower_value(l, n, index);
-    finish(l, k, fate_of(l, n)->buffer, index);
+    finish(l, k, n, index);
 }
 
 void kernel_copy(Lower *l, const Node *n, Buffer *to)
 {
     Affine index[RANK_MAX];
+    int order[RANK_MAX];
     Kernel *k = kernel_begin(l, n);
-    box_axes(l, k, n, to, n->shape, NULL, index);
+    buffer_order(to, order);
+    box_axes(l, k, n, order, n->shape, NULL, index);
     k->value = lower_value(l, n, index);
-    finish(l, k, to, index);
+    finish_copy(l, k, to, index);
 }
 
 void kernel_move(Lower *l, Buffer *from, Buffer *to)
 {
     Affine index[RANK_MAX];
+    int order[RANK_MAX];
     Kernel *k = kernel_begin(l, from->node);
-    box_axes(l, k, from->node, to, to->shape, NULL, index);
+    buffer_order(to, order);
+    box_axes(l, k, from->node, order, to->shape, NULL, index);
     k->value = ex_load(l->arena, from, index);
-    finish(l, k, to, index);
+    finish_copy(l, k, to, index);
 }

@@ -123,6 +123,59 @@ static void store_needed(Lower *l)
     }
 }
 
+/* ---- what is stored inside a pad or concat ---- */
+
+/* Nobody needs it as an array of its own, and one kernel makes it. */
+static bool may_be_part(const Decide *d, const Node *x)
+{
+    const Fate *fate = fate_of(d->l, x);
+    if (fate->root || fate->into || is_number(x) || !(op_is_elementwise(x->op) || has_epilogue(x))) return false;
+    for (int u = d->first_user[x->id]; u < d->first_user[x->id + 1]; u++)
+        if (reshape_is_view(node_at(d, d->user[u]))) return false;
+    return true;
+}
+
+static void make_part(Decide *d, const Node *whole, const Node *x, const int64_t *shift)
+{
+    Fate *fate = fate_of(d->l, x);
+    store(d->l, x);
+    fate->into = whole;
+    fate->shift = shift;
+}
+
+/* The operand of a reshape that nobody else needs and that only adds a dimension of size 1 at the axis. */
+static const Node *without_reshape(const Decide *d, const Node *x, int64_t axis)
+{
+    if (x->op != OP_reshape || x->shape.dim[axis] != 1 || fate_of(d->l, x)->users != 1) return x;
+    const Node *from = x->in[0];
+    bool only = fate_of(d->l, from)->users == 1 && from->shape.rank + 1 == x->shape.rank;
+    for (int k = 0; only && k < from->shape.rank; k++) only = from->shape.dim[k] == x->shape.dim[k + (k >= axis)];
+    return only ? from : x;
+}
+
+static void store_pieces(Decide *d, const Node *n)
+{
+    const int64_t axis = node_int(n, ATTR_axis);
+    int64_t at = 0;
+    for (int i = 0; i < n->n_in; i++) {
+        const Node *x = without_reshape(d, n->in[i], axis);
+        int64_t *shift = NEW_ARRAY(d->l->arena, int64_t, n->shape.rank);
+        shift[axis] = at;
+        at += n->in[i]->shape.dim[axis];
+        if (may_be_part(d, x)) make_part(d, n, x, shift);
+    }
+}
+
+static void store_parts(Decide *d)
+{
+    for (int i = 0; i < d->l->graph->node.n; i++) {
+        const Node *n = node_at(d, i);
+        if (!d->l->fate[i].live) continue;
+        if (n->op == OP_pad && may_be_part(d, n->in[0])) make_part(d, n, n->in[0], node_ints(n, ATTR_low));
+        if (n->op == OP_concat) store_pieces(d, n);
+    }
+}
+
 /* ---- what is better stored than computed twice ---- */
 
 static int own_cost(const Node *n)
@@ -247,6 +300,7 @@ void lower_decide(Lower *l)
     Decide d = { .l = l, .sink = NEW_ARRAY(l->arena, int, count), .cost = NEW_ARRAY(l->arena, int, count),
                  .tree = NEW_ARRAY(l->arena, int, count), .carries = NEW_ARRAY(l->arena, bool, count) };
     list_users(&d);
+    store_parts(&d);
     find_sinks(&d);
     store_better(&d);
     find_epilogues(&d);

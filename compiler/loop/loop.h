@@ -93,7 +93,7 @@ typedef struct Axis {
 } Axis;
 
 /* For every point of the axes that do not reduce:  r = reduce(value over the reduce axes);  out[store] = result(r).
-   With `accumulate`:  out[store] += result. The kernel may read `out` at the same index, and where it stores nothing. */
+   With `accumulate`:  out[store] += result. The kernel may read `out` elsewhere in place only at the same index. */
 typedef struct Kernel {
     const char *name;              /* C identifier, from the model: "conv_1" */
     const Node *node;              /* the anchor or root, for comments and messages */

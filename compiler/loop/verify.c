@@ -90,24 +90,11 @@ static void check_store(const Check *c)
 
 /* ---- expressions ---- */
 
-/* Boxes of one buffer that have no element in common. */
-static bool apart(const Check *c, const Affine *x, const Affine *y, int rank)
-{
-    for (int d = 0; d < rank; d++) {
-        int64_t low_x, high_x, low_y, high_y;
-        affine_range(&x[d], c->extent, &low_x, &high_x);
-        affine_range(&y[d], c->extent, &low_y, &high_y);
-        if (high_x < low_y || high_y < low_x) return true;
-    }
-    return false;
-}
-
 static void check_load(const Check *c, const Expr *e)
 {
     const Kernel *k = c->kernel;
     check_inside(c, e->buffer, e->index);
     if (buffer_memory(e->buffer) != buffer_memory(k->out)) return;
-    if (e->buffer == k->out && apart(c, e->index, k->store, k->out->shape.rank)) return;
     Affine from = buffer_address(e->buffer, e->index), to = buffer_address(k->out, k->store);
     if (!affine_equal(&from, &to)) fail(k, "the result is read at another index");
 }

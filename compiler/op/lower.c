@@ -52,30 +52,6 @@ static Expr *pull(Lower *l, const Node *n, const Affine *index)
     return rule->apply(l->arena, x);
 }
 
-void stored_index(const Lower *l, const Node *n, const Affine *index, Affine *stored)
-{
-    const Fate *fate = fate_of(l, n);
-    if (!fate->into) {
-        for (int d = 0; d < n->shape.rank; d++) stored[d] = index[d];
-        return;
-    }
-    const Shape whole = fate->into->shape;
-    Shape part = n->shape;
-    if (part.rank != whole.rank) {   /* beside others along a dimension of size 1 that a reshape gave it */
-        part = whole;
-        part.dim[node_int(fate->into, ATTR_axis)] = 1;
-    }
-    if (!reshape_index(part, n->shape, index, stored)) internal_error("lower", "a part has no place in the whole");
-    for (int d = 0; fate->shift && d < whole.rank; d++) stored[d] = affine_add(stored[d], affine_constant(fate->shift[d]));
-}
-
-static Expr *load(const Lower *l, const Node *n, const Affine *index)
-{
-    Affine stored[RANK_MAX];
-    stored_index(l, n, index, stored);
-    return ex_load(l->arena, fate_of(l, n)->buffer, stored);
-}
-
 Expr *lower_value(Lower *l, const Node *n, const Affine *index)
 {
     double number;
@@ -84,7 +60,7 @@ Expr *lower_value(Lower *l, const Node *n, const Affine *index)
     Expr *e = memo_find(l, n, index);
     if (e) return e;
     const Fate *p = fate_of(l, n);
-    e = p->stored && n != l->computing ? load(l, n, index) : pull(l, n, index);
+    e = p->stored && n != l->computing ? ex_load(l->arena, p->buffer, index) : pull(l, n, index);
     memo_add(l, n, index, e);
     return e;
 }
@@ -103,7 +79,7 @@ static bool is_leaf(const Node *n) { return n->op <= OP_constant; }
 static void leaf_buffer(Lower *l, const Node *n)
 {
     Fate *p = fate_of(l, n);
-    const char *name = lower_name(l->buffer_names, n->name ? n->name : "constant");
+    const char *name = name_take(l, n->name ? n->name : "constant");
     p->buffer = buffer_new(l, leaf_kind(n->op), n->op == OP_constant ? name : n->name, n);
     const Attr *data = n->op == OP_constant ? node_attr(n, ATTR_data) : NULL;
     if (!data) return;
@@ -155,7 +131,7 @@ static void output_buffers(Lower *l, Buffer **of_root)
         const char *name = root_name(l, r, totals, losses);
         totals += r->kind == ROOT_total;
         losses += r->kind == ROOT_loss;
-        lower_name(l->buffer_names, name);
+        name_take(l, name);
         of_root[i] = row_major_buffer(l, BUF_output, name, r->node);
         own(l, r->node, of_root[i]);
     }
@@ -170,7 +146,7 @@ static void target_buffers(Lower *l, Buffer **of_root)
         const Root *r = &g->root.at[i];
         if (r->kind == ROOT_gradient) of_root[i] = buffer_new(l, BUF_gradient, r->target->name, r->target);
         else if (r->kind == ROOT_update && r->node != r->target) {
-            const char *name = lower_name(l->buffer_names, arena_printf(l->arena, "new_%s", r->target->name));
+            const char *name = name_take(l, arena_printf(l->arena, "new_%s", r->target->name));
             of_root[i] = buffer_new(l, BUF_workspace, name, r->target);
             vec_push(l->arena, &l->update, (Update){ of_root[i], fate_of(l, r->target)->buffer });
         } else continue;
@@ -179,40 +155,29 @@ static void target_buffers(Lower *l, Buffer **of_root)
     }
 }
 
-/* After the layer and the operator: "conv_1_relu", "conv_1_relu_gradient". */
-static const char *wanted_name(const Lower *l, const Node *n)
-{
-    const Fate *fate = fate_of(l, n);
-    const char *label = fate->anchor && fate->anchor->name ? fate->anchor->name : n->name;
-    const char *op = n->op == OP_contract ? "out" : op_info[n->op].name;
-    const char *name = label ? arena_printf(l->arena, "%s_%s", label, op) : op;
-    return fate->backward ? arena_printf(l->arena, "%s_gradient", label && n->op == OP_contract ? label : name) : name;
-}
-
 static void stored_buffers(Lower *l)
 {
     for (int i = 0; i < l->graph->node.n; i++) {
         const Node *n = l->graph->node.at[i];
         Fate *p = &l->fate[i];
-        if (!p->live || !p->stored || p->buffer || p->into) continue;
-        const char *name = lower_name(l->buffer_names, wanted_name(l, n));
+        if (!p->live || !p->stored || p->buffer) continue;
+        const Node *named = p->anchor && p->anchor->name ? p->anchor : n;
+        const char *name = name_take(l, arena_printf(l->arena, "%s_%d", named->name ? named->name : "t", n->id));
         p->buffer = buffer_new(l, BUF_workspace, name, n);
     }
-    for (int i = 0; i < l->graph->node.n; i++)
-        if (l->fate[i].into) l->fate[i].buffer = fate_of(l, l->fate[i].into)->buffer;
 }
 
 /* ---- kernels ---- */
 
 /* A reshape reads its operand's memory under its own shape: that of the operand, or of a row-major copy. */
-static void view_operand(Lower *l, const Node *n)
+static void make_view(Lower *l, const Node *n)
 {
     const Node *x = n->in[0];
     Fate *from = fate_of(l, x);
     fate_of(l, n)->view = buffer_view(l, from->buffer, n->shape);
     if (fate_of(l, n)->view) return;
     if (!from->row_major) {
-        const char *name = lower_name(l->buffer_names, arena_printf(l->arena, "%s_flat", from->buffer->name));
+        const char *name = name_take(l, arena_printf(l->arena, "%s_flat", from->buffer->name));
         from->row_major = row_major_buffer(l, BUF_workspace, name, x);
         kernel_copy(l, x, from->row_major);
     }
@@ -223,10 +188,9 @@ static void lower_node(Lower *l, const Node *n)
 {
     const Fate *fate = fate_of(l, n);
     double number;
-    if (reshape_is_view(n) && !node_is_number(n, &number)) view_operand(l, n);
+    if (reshape_is_view(n) && !node_is_number(n, &number)) make_view(l, n);
     if (!fate->stored) return;
     const Node *anchor = fate->anchor ? fate->anchor : n;
-    if (fate->into && fate->into->op == OP_pad) kernel_fill(l, fate->into, node_real(fate->into, ATTR_value));
     if (rules[anchor->op].kernels) rules[anchor->op].kernels(l, anchor);
     else kernel_store(l, n);
 }
@@ -237,8 +201,7 @@ Program *graph_lower(Graph *g, const char *name, const LowerOptions *options)
     *program = (Program){ .arena = g->arena, .graph = g, .name = name };
     Lower l = { .arena = g->arena, .graph = g, .options = options, .program = program };
     l.fate = NEW_ARRAY(l.arena, Fate, g->node.n + 1);
-    l.buffer_names = lower_names_new(l.arena);
-    l.kernel_names = lower_names_new(l.arena);
+    l.names = names_new(l.arena);
     Buffer **of_root = NEW_ARRAY(l.arena, Buffer *, g->root.n + 1);
     lower_decide(&l);
     leaf_buffers(&l, true);

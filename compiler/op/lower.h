@@ -8,13 +8,10 @@
 typedef struct Fate {
     bool live;                     /* a root that runs in C needs it */
     bool root;                     /* it is one */
-    bool backward;                 /* no output or loss needs it: gradients and updates */
     bool stored;                   /* has a buffer of its own */
     int users;                     /* live operand places that name it, and roots */
     const Node *anchor;            /* stored elementwise node: the anchor whose kernel computes it as its epilogue */
     const Node *end;               /* anchor: the node that its kernel stores in its stead */
-    const Node *into;              /* stored as a part of this pad or concat, whose buffer is `buffer` */
-    const int64_t *shift;          /* into: where its first element is, per dimension of `into`; NULL: at the start */
     Buffer *buffer;
     Buffer *row_major;             /* a copy of `buffer`, where a reshape needs it */
     Buffer *view;                  /* reshape: the operand's memory under the new shape */
@@ -33,7 +30,7 @@ typedef struct Lower {
     const LowerOptions *options;
     Program *program;
     Fate *fate;                   /* by node id */
-    Names *buffer_names, *kernel_names;
+    Names *names;                  /* taken by buffers and kernels */
     VEC(Update) update;
     /* while one kernel is made: */
     const Node *computing;         /* the node it stores: pulled, not loaded */
@@ -51,8 +48,6 @@ void lower_decide(Lower *l);
 
 /* One element of n at a logical index over the axes of the kernel in the making: a load where n is stored. */
 Expr *lower_value(Lower *l, const Node *n, const Affine *index);
-/* Where the buffer of n has the element of n at `index`. */
-void stored_index(const Lower *l, const Node *n, const Affine *index, Affine *stored);
 static inline Fate *fate_of(const Lower *l, const Node *n) { return &l->fate[n->id]; }
 /* x with each axis i replaced by by[i]. */
 Affine affine_substitute(const Affine *x, const Affine *by);
@@ -89,9 +84,8 @@ Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool r
 /* Adds an out axis for each dimension of a box inside n, in the order n is stored; index: the dimensions' axes.
    names: of the dimensions, or NULL for dim_name. */
 void kernel_box(Lower *l, Kernel *k, const Node *n, Shape box, const char *const *names, Affine *index);
-/* The dimensions of n from the slowest to the fastest where it is stored; n may have a rank below its buffer's. The
-   node of an anchor may be stored as the end of its epilogue, which has its shape. */
-void stored_order(const Lower *l, const Node *n, int *order);
+/* The dimensions of a buffer from the slowest to the fastest. */
+void stored_order(const Buffer *b, int *order);
 /* What the kernel of n stores into: the buffer of n, or of the end of its epilogue. */
 Buffer *stored_buffer(const Lower *l, const Node *n);
 /* Stores the value, and behind it the epilogue of n, at the index of n; appends the kernel. */
@@ -112,9 +106,9 @@ const char *dim_name(const Node *n, int d);
 Buffer *buffer_new(Lower *l, BufferKind kind, const char *name, const Node *n);
 /* The memory of `base` under another shape of as many elements; NULL when the order of its dimensions forbids it. */
 Buffer *buffer_view(Lower *l, Buffer *base, Shape s);
-Names *lower_names_new(Arena *a);
-/* `wanted` as a C identifier that is not yet among the names, with a number behind it if need be. */
-const char *lower_name(Names *names, const char *wanted);
+Names *names_new(Arena *a);
+/* `wanted` as a C identifier that was not given before. */
+const char *name_take(Lower *l, const char *wanted);
 
 /* ---- order: op/lower_order.c ---- */
 

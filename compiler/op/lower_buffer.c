@@ -11,7 +11,7 @@ struct Names {
     size_t capacity, n;
 };
 
-Names *lower_names_new(Arena *a)
+Names *names_new(Arena *a)
 {
     Names *names = NEW(a, Names);
     *names = (Names){ .arena = a, .capacity = 64 };
@@ -54,10 +54,10 @@ static const char *identifier(Arena *a, const char *s)
     return *name ? name : "k";
 }
 
-const char *lower_name(Names *names, const char *wanted)
+const char *name_take(Lower *l, const char *wanted)
 {
-    const char *base = identifier(names->arena, wanted), *name = base;
-    for (int i = 2; !take(names, name); i++) name = arena_printf(names->arena, "%s_%d", base, i);
+    const char *base = identifier(l->arena, wanted), *name = base;
+    for (int i = 2; !take(l->names, name); i++) name = arena_printf(l->arena, "%s_%d", base, i);
     return name;
 }
 
@@ -119,7 +119,7 @@ Buffer *buffer_view(Lower *l, Buffer *base, Shape s)
         reshape_run(base->shape, &i, s, &j);
         if (!split_run(base, from, i, &b, start, j)) return NULL;
     }
-    b.name = lower_name(l->buffer_names, arena_printf(l->arena, "%s_reshaped", base->name));
+    b.name = arena_printf(l->arena, "%s_%d", base->name, l->program->buffer.n);
     b.base = base->base ? base->base : base;
     return append(l, b);
 }

@@ -78,7 +78,7 @@ void lower_contract(Lower *l, const Node *n)
     if (!covers(n, c)) kernel_fill(l, n, 0);
     Kernel *k = kernel_begin(l, n);
     k->reduce = REDUCE_sum;
-    stored_order(l, n, order);
+    stored_order(stored_buffer(l, n), order);
     for (int i = 0; i < c->out.rank; i++) add_out_axes(l, k, n, c, order[i], by, done);
     for (int i = 0; i < c->n_axes; i++)
         if (!done[i]) by[i] = kernel_axis(l, k, c->extent[i], reduce_axis_name(l, n, c, i), true);

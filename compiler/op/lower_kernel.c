@@ -47,17 +47,14 @@ static bool axis_named(const Kernel *k, const char *name)
     return false;
 }
 
-/* After the layer: "conv_1" for its contraction, "conv_1_pad" for what prepares it, "conv_1_gradient", "update_...". */
+/* Of the node that the graph came from: "conv_1", "gradient_conv_1_weight". */
 static const char *wanted_name(const Lower *l, const Node *n)
 {
     const Buffer *b = stored_buffer(l, n);
-    const char *op = op_info[n->op].name, *back = fate_of(l, n)->backward ? "_gradient" : "";
     if (b && b->kind == BUF_gradient) return arena_printf(l->arena, "gradient_%s", b->name);
     for (int i = 0; b && i < l->update.n; i++)
         if (l->update.at[i].value == b) return arena_printf(l->arena, "update_%s", l->update.at[i].target->name);
-    if (!n->name) return op;
-    if (n->op == OP_contract) return arena_printf(l->arena, "%s%s", n->name, back);
-    return arena_printf(l->arena, "%s%s_%s", n->name, back, op);
+    return n->name ? n->name : op_info[n->op].name;
 }
 
 /* ---- axes ---- */
@@ -66,7 +63,7 @@ Kernel *kernel_begin(Lower *l, const Node *n)
 {
     Kernel *k = NEW(l->arena, Kernel);
     k->node = n;
-    k->name = lower_name(l->kernel_names, wanted_name(l, n));
+    k->name = name_take(l, wanted_name(l, n));
     l->computing = l->hole = NULL;
     l->filler = NULL;
     l->memo.n = 0;
@@ -83,8 +80,7 @@ Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool r
     return affine_axis(k->n_axes++);
 }
 
-/* The dimensions of a buffer from the slowest to the fastest. */
-static void buffer_order(const Buffer *b, int *order)
+void stored_order(const Buffer *b, int *order)
 {
     for (int d = 0; d < b->shape.rank; d++) {
         int at = d;
@@ -93,18 +89,11 @@ static void buffer_order(const Buffer *b, int *order)
     }
 }
 
-/* A part may have fewer dimensions than the whole. */
-void stored_order(const Lower *l, const Node *n, int *order)
-{
-    const Buffer *out = stored_buffer(l, n);
-    if (out->shape.rank == n->shape.rank) buffer_order(out, order);
-    else
-        for (int d = 0; d < n->shape.rank; d++) order[d] = n->has_layout ? n->layout[d] : d;
-}
-
-static void box_axes(Lower *l, Kernel *k, const Node *n, const int *order, Shape box, const char *const *names,
+static void box_axes(Lower *l, Kernel *k, const Node *n, const Buffer *out, Shape box, const char *const *names,
                      Affine *index)
 {
+    int order[RANK_MAX];
+    stored_order(out, order);
     for (int i = 0; i < box.rank; i++) {
         int d = order[i];
         index[d] = kernel_axis(l, k, box.dim[d], names ? names[d] : dim_name(n, d), false);
@@ -113,21 +102,12 @@ static void box_axes(Lower *l, Kernel *k, const Node *n, const int *order, Shape
 
 void kernel_box(Lower *l, Kernel *k, const Node *n, Shape box, const char *const *names, Affine *index)
 {
-    int order[RANK_MAX];
-    stored_order(l, n, order);
-    box_axes(l, k, n, order, box, names, index);
+    box_axes(l, k, n, stored_buffer(l, n), box, names, index);
 }
 
 /* ---- the end ---- */
 
-static void finish(Lower *l, Kernel *k, const Node *n, const Affine *index)
-{
-    k->out = fate_of(l, n)->buffer;
-    stored_index(l, n, index, k->store);
-    vec_push(l->arena, &l->program->kernel, k);
-}
-
-static void finish_copy(Lower *l, Kernel *k, Buffer *out, const Affine *index)
+static void finish(Lower *l, Kernel *k, Buffer *out, const Affine *index)
 {
     k->out = out;
     for (int d = 0; d < out->shape.rank; d++) k->store[d] = index[d];
@@ -153,7 +133,7 @@ void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *i
         l->memo.n = 0;
         *(k->reduce ? &k->result : &k->value) = lower_value(l, end, index);
     }
-    finish(l, k, end, index);
+    finish(l, k, fate_of(l, end)->buffer, index);
 }
 
 void kernel_fill(Lower *l, const Node *n, double value)
@@ -171,27 +151,23 @@ void kernel_store(Lower *l, const Node *n)
     kernel_box(l, k, n, n->shape, NULL, index);
     l->computing = n;
     k->value = lower_value(l, n, index);
-    finish(l, k, n, index);
+    finish(l, k, fate_of(l, n)->buffer, index);
 }
 
 void kernel_copy(Lower *l, const Node *n, Buffer *to)
 {
     Affine index[RANK_MAX];
-    int order[RANK_MAX];
     Kernel *k = kernel_begin(l, n);
-    buffer_order(to, order);
-    box_axes(l, k, n, order, n->shape, NULL, index);
+    box_axes(l, k, n, to, n->shape, NULL, index);
     k->value = lower_value(l, n, index);
-    finish_copy(l, k, to, index);
+    finish(l, k, to, index);
 }
 
 void kernel_move(Lower *l, Buffer *from, Buffer *to)
 {
     Affine index[RANK_MAX];
-    int order[RANK_MAX];
     Kernel *k = kernel_begin(l, from->node);
-    buffer_order(to, order);
-    box_axes(l, k, from->node, order, to->shape, NULL, index);
+    box_axes(l, k, from->node, to, to->shape, NULL, index);
     k->value = ex_load(l->arena, from, index);
-    finish_copy(l, k, to, index);
+    finish(l, k, to, index);
 }

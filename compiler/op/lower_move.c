@@ -105,15 +105,8 @@ static void store_inside(Lower *l, const Node *n, const Node *x, const int64_t *
 
 void lower_copy(Lower *l, const Node *n) { store_inside(l, n, n->in[0], NULL); }
 
-/* Whether x, or what it is a reshape of, stored itself inside n. */
-static bool is_inside(const Lower *l, const Node *n, const Node *x)
-{
-    return fate_of(l, x)->into == n || (x->op == OP_reshape && fate_of(l, x->in[0])->into == n);
-}
-
 void lower_pad(Lower *l, const Node *n)
 {
-    if (is_inside(l, n, n->in[0])) return;
     kernel_fill(l, n, node_real(n, ATTR_value));
     store_inside(l, n, n->in[0], node_ints(n, ATTR_low));
 }
@@ -123,7 +116,7 @@ void lower_concat(Lower *l, const Node *n)
     const int64_t axis = node_int(n, ATTR_axis);
     int64_t start[RANK_MAX] = { 0 };
     for (int i = 0; i < n->n_in; i++) {
-        if (!is_inside(l, n, n->in[i])) store_inside(l, n, n->in[i], start);
+        store_inside(l, n, n->in[i], start);
         start[axis] += n->in[i]->shape.dim[axis];
     }
 }

@@ -26,16 +26,12 @@ static void add_edge(Order *o, int from, int to)
     if (from != to) vec_push(o->l->arena, &o->after[from], to);
 }
 
-/* What touches one buffer keeps its order, but for reads among each other. */
-static void keep_order(Order *o, const Buffer *b)
+/* Writers of one buffer keep their order; readers follow the last. */
+static void add_reads_after_writes(Order *o, const Buffer *b)
 {
     const Ints *w = &o->writers[b->id], *r = &o->readers[b->id];
     for (int i = 1; i < w->n; i++) add_edge(o, w->at[i - 1], w->at[i]);
-    for (int i = 0, next = 0; i < r->n; i++) {
-        while (next < w->n && w->at[next] < r->at[i]) next++;
-        if (next > 0) add_edge(o, w->at[next - 1], r->at[i]);
-        if (next < w->n) add_edge(o, r->at[i], w->at[next]);
-    }
+    for (int i = 0; w->n && i < r->n; i++) add_edge(o, w->at[w->n - 1], r->at[i]);
 }
 
 /* ---- updates ---- */
@@ -189,7 +185,7 @@ void lower_order(Lower *l)
         note_reads(&o, k->value, i);
         if (k->result) note_reads(&o, k->result, i);
     }
-    for (int i = 0; i < p->buffer.n; i++) keep_order(&o, p->buffer.at[i]);
+    for (int i = 0; i < p->buffer.n; i++) add_reads_after_writes(&o, p->buffer.at[i]);
     for (int i = 0; i < l->update.n; i++) place_update(&o, &l->update.at[i], instead);
     replace_buffers(p, instead);
     sort_kernels(&o);

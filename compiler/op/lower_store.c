@@ -71,21 +71,6 @@ static void mark_live(Lower *l)
     }
 }
 
-/* What neither outputs nor losses need. */
-static void mark_backward(Lower *l)
-{
-    const Graph *g = l->graph;
-    for (int i = 0; i < g->node.n; i++) l->fate[i].backward = true;
-    for (int i = 0; i < g->root.n; i++) {
-        const RootKind kind = g->root.at[i].kind;
-        if (kind == ROOT_output || kind == ROOT_loss || kind == ROOT_total) fate_of(l, g->root.at[i].node)->backward = false;
-    }
-    for (int i = g->node.n - 1; i >= 0; i--) {
-        const Node *n = g->node.at[i];
-        for (int k = 0; !l->fate[i].backward && k < n->n_in; k++) fate_of(l, n->in[k])->backward = false;
-    }
-}
-
 static void list_users(Decide *d)
 {
     const Graph *g = d->l->graph;
@@ -120,59 +105,6 @@ static void store_needed(Lower *l)
         if (is_anchor(n) || l->options->no_fuse) store(l, n);
         for (int k = 0; reads_memory(n) && k < n->n_in; k++) store_below(l, n->in[k]);
         if (reshape_is_view(n)) store(l, n->in[0]);
-    }
-}
-
-/* ---- what is stored inside a pad or concat ---- */
-
-/* Nobody needs it as an array of its own, and one kernel makes it. */
-static bool may_be_part(const Decide *d, const Node *x)
-{
-    const Fate *fate = fate_of(d->l, x);
-    if (fate->root || fate->into || is_number(x) || !(op_is_elementwise(x->op) || has_epilogue(x))) return false;
-    for (int u = d->first_user[x->id]; u < d->first_user[x->id + 1]; u++)
-        if (reshape_is_view(node_at(d, d->user[u]))) return false;
-    return true;
-}
-
-static void make_part(Decide *d, const Node *whole, const Node *x, const int64_t *shift)
-{
-    Fate *fate = fate_of(d->l, x);
-    store(d->l, x);
-    fate->into = whole;
-    fate->shift = shift;
-}
-
-/* The operand of a reshape that nobody else needs and that only adds a dimension of size 1 at the axis. */
-static const Node *without_reshape(const Decide *d, const Node *x, int64_t axis)
-{
-    if (x->op != OP_reshape || x->shape.dim[axis] != 1 || fate_of(d->l, x)->users != 1) return x;
-    const Node *from = x->in[0];
-    bool only = fate_of(d->l, from)->users == 1 && from->shape.rank + 1 == x->shape.rank;
-    for (int k = 0; only && k < from->shape.rank; k++) only = from->shape.dim[k] == x->shape.dim[k + (k >= axis)];
-    return only ? from : x;
-}
-
-static void store_pieces(Decide *d, const Node *n)
-{
-    const int64_t axis = node_int(n, ATTR_axis);
-    int64_t at = 0;
-    for (int i = 0; i < n->n_in; i++) {
-        const Node *x = without_reshape(d, n->in[i], axis);
-        int64_t *shift = NEW_ARRAY(d->l->arena, int64_t, n->shape.rank);
-        shift[axis] = at;
-        at += n->in[i]->shape.dim[axis];
-        if (may_be_part(d, x)) make_part(d, n, x, shift);
-    }
-}
-
-static void store_parts(Decide *d)
-{
-    for (int i = 0; i < d->l->graph->node.n; i++) {
-        const Node *n = node_at(d, i);
-        if (!d->l->fate[i].live) continue;
-        if (n->op == OP_pad && may_be_part(d, n->in[0])) make_part(d, n, n->in[0], node_ints(n, ATTR_low));
-        if (n->op == OP_concat) store_pieces(d, n);
     }
 }
 
@@ -294,13 +226,11 @@ void lower_decide(Lower *l)
 {
     int count = l->graph->node.n;
     mark_live(l);
-    mark_backward(l);
     store_needed(l);
     if (l->options->no_fuse) return;
     Decide d = { .l = l, .sink = NEW_ARRAY(l->arena, int, count), .cost = NEW_ARRAY(l->arena, int, count),
                  .tree = NEW_ARRAY(l->arena, int, count), .carries = NEW_ARRAY(l->arena, bool, count) };
     list_users(&d);
-    store_parts(&d);
     find_sinks(&d);
     store_better(&d);
     find_epilogues(&d);

@@ -1,0 +1,505 @@
+/* builtins.c -- the functions that blocks are written with. */
+#include "value.h"
+
+#include <math.h>
+#include <string.h>
+
+static Node *tensor(Call *c, int i) { return value_to_node(c->r, c->arg[i], c->at[i], arena_printf(c->r->arena, "the operand of `%s`", c->name), true); }
+static Node *tensor_any(Call *c, int i) { return value_to_node(c->r, c->arg[i], c->at[i], arena_printf(c->r->arena, "the operand of `%s`", c->name), false); }
+
+/* ---- elementwise ---- */
+
+static const struct { const char *name; Op op; double (*apply)(double); } unaries[] = {
+    {"exp", OP_exp, exp}, {"log", OP_log, log}, {"log1p", OP_log1p, log1p}, {"expm1", OP_expm1, expm1}, {"sqrt", OP_sqrt, sqrt},
+    {"abs", OP_abs, fabs}, {"sin", OP_sin, sin}, {"cos", OP_cos, cos}, {"tanh", OP_tanh, tanh}, {"sigmoid", OP_sigmoid, NULL},
+    {"erf", OP_erf, erf}, {"relu", OP_relu, NULL}, {"floor", OP_floor, floor}};
+
+static Value call_unary(Call *c)
+{
+    for (size_t i = 0; i < LENGTH(unaries); i++) {
+        if (strcmp(unaries[i].name, c->name)) continue;
+        if (value_is_number(c->arg[0]) && unaries[i].apply) {
+            double y = unaries[i].apply(value_number(c->arg[0]));
+            return !strcmp(c->name, "floor") ? value_int((int64_t)y) : value_real(y);
+        }
+        Node *x = tensor(c, 0);
+        return x ? value_tensor(node_unary(c->r->graph, unaries[i].op, x)) : value_poison();
+    }
+    return value_poison();
+}
+
+static Value elementwise2(Call *c, Op op, int i, int k)
+{
+    Node *x = tensor(c, i), *y = tensor(c, k);
+    if (!x || !y || !resolve_broadcast(c->r, &x, &y, c->span, arena_printf(c->r->arena, "`%s`", c->name))) return value_poison();
+    return value_tensor(node_binary(c->r->graph, op, x, y));
+}
+
+static Value call_pow(Call *c) { return resolve_binary(c->r, AOP_pow, c->arg[0], c->arg[1], c->span); }
+
+static Value call_where(Call *c)
+{
+    Node *x[3];
+    for (int i = 0; i < 3; i++)
+        if (!(x[i] = tensor(c, i))) return value_poison();
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < i; k++)
+            if (!resolve_broadcast(c->r, &x[k], &x[i], c->span, "`where`")) return value_poison();
+    return value_tensor(node_where(c->r->graph, x[0], x[1], x[2]));
+}
+
+static Value call_cast(Call *c)
+{
+    Node *x = tensor_any(c, 0);
+    if (!x || c->arg[1].kind != VALUE_dtype) {
+        if (x) resolve_error(c->r, c->at[1], "`cast` needs a type, f32, i32 or u8, not %s", value_text(c->r->arena, c->arg[1]));
+        return value_poison();
+    }
+    return value_tensor(node_cast(c->r->graph, x, c->arg[1].dtype));
+}
+
+static Value call_stop_gradient(Call *c)
+{
+    Node *x = tensor(c, 0);
+    return x ? value_tensor(node_unary(c->r->graph, OP_stop_gradient, x)) : value_poison();
+}
+
+/* ---- reductions ---- */
+
+/* Axes of arg 1 (a number or a list; none: all), as the node counts them, ascending. False after an error. */
+static bool reduce_axes(Call *c, Node *x, int64_t *axes, int *n)
+{
+    bool in[RANK_MAX] = {false};
+    Value v = c->arg[1];
+    for (int d = x->batched; d < x->shape.rank && !c->given[1]; d++) in[d] = true;
+    for (int i = 0; c->given[1] && i < (v.kind == VALUE_list ? v.n : 1); i++) {
+        int axis;
+        if (!sample_axis(c->r, x, v.kind == VALUE_list ? v.item[i] : v, c->at[1], &axis)) return false;
+        if (in[axis]) {
+            resolve_error(c->r, c->at[1], "the same axis twice");
+            return false;
+        }
+        in[axis] = true;
+    }
+    *n = 0;
+    for (int d = 0; d < x->shape.rank; d++)
+        if (in[d]) axes[(*n)++] = d;
+    return true;
+}
+
+static Node *keep_axes(Graph *g, Node *y, Shape full, const int64_t *axes, int n)
+{
+    for (int i = 0; i < n; i++) full.dim[axes[i]] = 1;
+    return node_reshape(g, y, full);
+}
+
+static Node *reduce_op(Graph *g, const char *name, Node *x, const int64_t *axes, int n)
+{
+    double count = 1;
+    for (int i = 0; i < n; i++) count *= (double)x->shape.dim[axes[i]];
+    if (!strcmp(name, "max")) return node_reduce(g, OP_reduce_max, x, axes, n);
+    if (!strcmp(name, "min")) return node_reduce(g, OP_reduce_min, x, axes, n);
+    Node *sum = node_reduce(g, OP_sum, x, axes, n);
+    return strcmp(name, "mean") || !n ? sum : node_binary(g, OP_mul, sum, node_number(g, 1 / count));
+}
+
+static Value call_reduce(Call *c)
+{
+    int64_t axes[RANK_MAX];
+    int n;
+    bool keep = false;
+    Node *x = tensor(c, 0);
+    if (!x || !reduce_axes(c, x, axes, &n)) return value_poison();
+    if (c->given[2] && !value_to_bool(c->r, c->arg[2], c->at[2], "keep", &keep)) return value_poison();
+    Node *y = reduce_op(c->r->graph, c->name, x, axes, n);
+    return value_tensor(keep ? keep_axes(c->r->graph, y, x->shape, axes, n) : y);
+}
+
+/* max(x, y), or the largest over axes: max(x, axis=1). Compile-time numbers too. */
+static Value call_extreme(Call *c)
+{
+    bool max = c->name[1] == 'a';
+    if (!c->given[1]) {   /* formals x, y, axis, keep become those of call_reduce */
+        for (int i = 1; i < 3; i++) c->arg[i] = c->arg[i + 1], c->given[i] = c->given[i + 1], c->at[i] = c->at[i + 1];
+        return call_reduce(c);
+    }
+    if (value_is_number(c->arg[0]) && value_is_number(c->arg[1]))
+        return (value_number(c->arg[0]) > value_number(c->arg[1])) == max ? c->arg[0] : c->arg[1];
+    return elementwise2(c, max ? OP_max : OP_min, 0, 1);
+}
+
+/* The first index that holds the largest: min over where(x == max, index, size). */
+static Value call_argmax(Call *c)
+{
+    Graph *g = c->r->graph;
+    Node *x = tensor(c, 0);
+    if (!x) return value_poison();
+    int axis = x->shape.rank - 1;
+    if (sample_shape(x).rank == 0 || (c->given[1] && !sample_axis(c->r, x, c->arg[1], c->at[1], &axis))) {
+        if (!c->given[1]) resolve_error(c->r, c->at[0], "`argmax` needs a tensor with an axis");
+        return value_poison();
+    }
+    if (!c->given[1] && sample_shape(x).rank > 1) {   /* over all elements */
+        Shape flat = {.rank = 1 + x->batched, .dim = {x->shape.dim[0], shape_elements(sample_shape(x))}};
+        if (!x->batched) flat.dim[0] = flat.dim[1];
+        x = node_reshape(g, x, flat);
+        axis = flat.rank - 1;
+    }
+    x = node_unary(g, OP_stop_gradient, x);
+    int64_t axes[1] = {axis}, others[RANK_MAX];
+    int n = 0;
+    for (int d = 0; d < x->shape.rank; d++)
+        if (d != axis) others[n++] = d;
+    Node *largest = node_broadcast(g, node_reduce(g, OP_reduce_max, x, axes, 1), x->shape, others, x->batched);
+    Node *index = node_where(g, node_binary(g, OP_eq, x, largest), node_iota(g, x->shape, axis, x->batched),
+                             node_number(g, (double)x->shape.dim[axis]));
+    return value_tensor(node_reduce(g, OP_reduce_min, index, axes, 1));
+}
+
+/* ---- movement ---- */
+
+static Shape batch_shape(const Node *x, Shape s)
+{
+    if (!x->batched) return s;
+    Shape full = {.rank = s.rank + 1, .dim = {x->shape.dim[0]}};
+    memcpy(full.dim + 1, s.dim, (size_t)s.rank * sizeof *s.dim);
+    return full;
+}
+
+static Value call_reshape(Call *c)
+{
+    Node *x = tensor_any(c, 0);
+    Shape s;
+    if (!x || !value_to_shape(c->r, &c->arg[1], 1, c->at[1], &s)) return value_poison();
+    if (shape_elements(s) != shape_elements(sample_shape(x))) {
+        resolve_error(c->r, c->span, "`reshape`: %s has %lld elements, but %s has %lld", shape_text(c->r->arena, sample_shape(x)),
+                      (long long)shape_elements(sample_shape(x)), shape_text(c->r->arena, s), (long long)shape_elements(s));
+        diag_note(c->r->diag, x->span, "%s comes from here", shape_text(c->r->arena, sample_shape(x)));
+        return value_poison();
+    }
+    return value_tensor(node_reshape(c->r->graph, x, batch_shape(x, s)));
+}
+
+static Value call_transpose(Call *c)
+{
+    Node *x = tensor_any(c, 0);
+    if (!x) return value_poison();
+    int rank = sample_shape(x).rank;
+    int64_t axes[RANK_MAX] = {0}, own[RANK_MAX];
+    bool seen[RANK_MAX] = {false};
+    if (!value_to_ints(c->r, c->arg[1], c->at[1], "the order of axes", rank, -rank, rank - 1, own)) return value_poison();
+    for (int d = 0; d < rank; d++) {
+        int64_t a = own[d] < 0 ? own[d] + rank : own[d];
+        if (seen[a]) {
+            resolve_error(c->r, c->at[1], "the order of axes names axis %lld twice", (long long)a);
+            return value_poison();
+        }
+        seen[a] = true;
+        axes[d + x->batched] = a + x->batched;
+    }
+    return value_tensor(node_transpose(c->r->graph, x, axes));
+}
+
+static Value call_concat(Call *c)
+{
+    Value v = c->arg[0];
+    if (v.kind != VALUE_list || v.n == 0 || v.n > 1024) {
+        resolve_error(c->r, c->at[0], "`concat` takes a list of tensors, not %s", value_text(c->r->arena, v));
+        return value_poison();
+    }
+    Node **x = NEW_ARRAY(c->r->arena, Node *, v.n);
+    bool batched = false;
+    for (int i = 0; i < v.n; i++) {
+        if (!(x[i] = value_to_node(c->r, v.item[i], c->at[0], "`concat`", true))) return value_poison();
+        batched |= x[i]->batched;
+    }
+    int axis = 0;
+    Value zero = value_int(0);
+    if (!sample_axis(c->r, x[0], c->given[1] ? c->arg[1] : zero, c->given[1] ? c->at[1] : c->span, &axis)) return value_poison();
+    axis += batched - x[0]->batched;
+    for (int i = 0; i < v.n; i++) {
+        Shape a = sample_shape(x[0]), b = sample_shape(x[i]);
+        bool fits = a.rank == b.rank;
+        for (int d = 0; fits && d < a.rank; d++) fits = a.dim[d] == b.dim[d] || d + batched == axis;
+        if (!fits) {
+            resolve_error(c->r, c->span, "`concat`: the shapes %s and %s differ in more than axis %d", shape_text(c->r->arena, a),
+                          shape_text(c->r->arena, b), axis - batched);
+            diag_note(c->r->diag, x[i]->span, "%s comes from here", shape_text(c->r->arena, b));
+            return value_poison();
+        }
+        if (batched && !x[i]->batched) {
+            int64_t axes[RANK_MAX];
+            Shape full = {.rank = b.rank + 1, .dim = {c->r->graph->batch}};
+            for (int d = 0; d < b.rank; d++) full.dim[d + 1] = b.dim[d], axes[d] = d + 1;
+            x[i] = node_broadcast(c->r->graph, x[i], full, axes, true);
+        }
+    }
+    return value_tensor(node_concat(c->r->graph, x, v.n, axis));
+}
+
+/* split(x, n, axis=0): n equal parts. */
+static Value call_split(Call *c)
+{
+    Node *x = tensor_any(c, 0);
+    int64_t n;
+    int axis;
+    if (!x || !value_to_int(c->r, c->arg[1], c->at[1], "the number of parts", 1, 1024, &n)) return value_poison();
+    if (!sample_axis(c->r, x, c->given[2] ? c->arg[2] : value_int(0), c->span, &axis)) return value_poison();
+    if (x->shape.dim[axis] % n) {
+        resolve_error(c->r, c->span, "`split`: %lld does not divide into %lld equal parts", (long long)x->shape.dim[axis], (long long)n);
+        return value_poison();
+    }
+    Value parts = {.kind = VALUE_tuple, .n = (int)n, .item = NEW_ARRAY(c->r->arena, Value, n)};
+    for (int64_t i = 0; i < n; i++) {
+        int64_t start[RANK_MAX] = {0};
+        Shape box = x->shape;
+        box.dim[axis] /= n;
+        start[axis] = i * box.dim[axis];
+        parts.item[i] = value_tensor(node_slice(c->r->graph, x, start, box));
+    }
+    return parts;
+}
+
+/* pad(x, low, high=low, value=0) */
+static Value call_pad(Call *c)
+{
+    Node *x = tensor(c, 0);
+    if (!x) return value_poison();
+    int rank = sample_shape(x).rank;
+    int64_t low[RANK_MAX] = {0}, high[RANK_MAX] = {0};
+    double value = 0;
+    if (!value_to_ints(c->r, c->arg[1], c->at[1], "padding", rank, 0, 1 << 20, low + x->batched)) return value_poison();
+    memcpy(high, low, sizeof high);
+    if (c->given[2] && !value_to_ints(c->r, c->arg[2], c->at[2], "padding", rank, 0, 1 << 20, high + x->batched)) return value_poison();
+    if (c->given[3] && !value_to_real(c->r, c->arg[3], c->at[3], "the pad value", &value)) return value_poison();
+    Shape s = x->shape;
+    for (int d = 0; d < s.rank; d++) s.dim[d] += low[d] + high[d];
+    if (shape_elements(s) < 0) {
+        resolve_error(c->r, c->span, "the padded tensor %s is too large", shape_text(c->r->arena, s));
+        return value_poison();
+    }
+    return value_tensor(node_pad(c->r->graph, x, low, high, value));
+}
+
+/* slice(x, start, size): a box. */
+static Value call_slice(Call *c)
+{
+    Node *x = tensor_any(c, 0);
+    if (!x) return value_poison();
+    Shape own = sample_shape(x), box = x->shape;
+    int64_t start[RANK_MAX] = {0};
+    if (!value_to_ints(c->r, c->arg[1], c->at[1], "the start", own.rank, 0, INT32_MAX, start + x->batched) ||
+        !value_to_ints(c->r, c->arg[2], c->at[2], "the size", own.rank, 1, INT32_MAX, box.dim + x->batched)) return value_poison();
+    for (int d = 0; d < box.rank; d++)
+        if (start[d] + box.dim[d] > x->shape.dim[d]) {
+            resolve_error(c->r, c->span, "`slice` leaves the tensor %s", shape_text(c->r->arena, own));
+            return value_poison();
+        }
+    return value_tensor(node_slice(c->r->graph, x, start, box));
+}
+
+static Value call_reverse(Call *c)
+{
+    Node *x = tensor(c, 0);
+    int axis;
+    if (!x || !sample_axis(c->r, x, c->arg[1], c->at[1], &axis)) return value_poison();
+    int64_t axes[1] = {axis};
+    return value_tensor(node_reverse(c->r->graph, x, axes, 1));
+}
+
+/* ---- making tensors ---- */
+
+static Value filled(Call *c, double number)
+{
+    Shape s;
+    if (!c->given[0]) return (Value){.kind = VALUE_init, .init = {INIT_constant, number, 0}};
+    if (!value_to_shape(c->r, &c->arg[0], 1, c->span, &s)) return value_poison();
+    return value_tensor(node_fill(c->r->graph, number, s, false));
+}
+static Value call_zeros(Call *c) { return filled(c, 0); }
+static Value call_ones(Call *c) { return filled(c, 1); }
+
+static Value call_iota(Call *c)
+{
+    int64_t n;
+    if (!value_to_int(c->r, c->arg[0], c->at[0], "the length", 1, INT32_MAX, &n)) return value_poison();
+    return value_tensor(node_iota(c->r->graph, (Shape){.rank = 1, .dim = {n}}, 0, false));
+}
+
+/* label[...] to [..., n]: 1 where the index is the label. */
+static Value call_one_hot(Call *c)
+{
+    Graph *g = c->r->graph;
+    Node *x = tensor(c, 0);
+    int64_t n, axes[RANK_MAX];
+    if (!x || !value_to_int(c->r, c->arg[1], c->at[1], "the number of classes", 1, INT32_MAX, &n)) return value_poison();
+    Shape s = x->shape;
+    if (s.rank == RANK_MAX) return value_poison();
+    for (int d = 0; d < s.rank; d++) axes[d] = d;
+    s.dim[s.rank++] = n;
+    Node *wide = node_broadcast(g, x, s, axes, x->batched);
+    return value_tensor(node_binary(g, OP_eq, wide, node_iota(g, s, s.rank - 1, x->batched)));
+}
+
+static Node *draw(Call *c, Shape s)
+{
+    Shape full = {.rank = s.rank + 1, .dim = {c->r->graph->batch}};
+    memcpy(full.dim + 1, s.dim, (size_t)s.rank * sizeof *s.dim);
+    return node_random(c->r->graph, full, c->r->draws++, true);
+}
+
+static Value call_random_uniform(Call *c)
+{
+    Shape s = {.rank = 0};
+    if (c->given[0] && !value_to_shape(c->r, &c->arg[0], 1, c->span, &s)) return value_poison();
+    return value_tensor(draw(c, s));
+}
+
+/* Box and Muller (1958): sqrt(-2 log u) cos(2 pi v), u in (0, 1]. */
+static Value call_random_normal(Call *c)
+{
+    Graph *g = c->r->graph;
+    Shape s = {.rank = 0};
+    if (c->given[0] && !value_to_shape(c->r, &c->arg[0], 1, c->span, &s)) return value_poison();
+    Node *u = node_binary(g, OP_sub, node_number(g, 1), draw(c, s)), *v = draw(c, s);
+    Node *radius = node_unary(g, OP_sqrt, node_binary(g, OP_mul, node_number(g, -2), node_unary(g, OP_log, u)));
+    return value_tensor(node_binary(g, OP_mul, radius, node_unary(g, OP_cos, node_binary(g, OP_mul, v, node_number(g, 2 * acos(-1))))));
+}
+
+/* ---- how parameters begin ---- */
+
+static Value initial(Call *c, InitKind kind)
+{
+    Value v = {.kind = VALUE_init, .init = {.kind = kind}};
+    bool good = value_to_real(c->r, c->arg[0], c->at[0], c->name, &v.init.a) && value_to_real(c->r, c->arg[1], c->at[1], c->name, &v.init.b);
+    return good ? v : value_poison();
+}
+static Value call_uniform(Call *c) { return initial(c, INIT_uniform); }
+static Value call_normal(Call *c) { return initial(c, INIT_normal); }
+
+static Value call_untrained(Call *c)
+{
+    Value v = c->arg[0];
+    if (value_is_number(v)) v = (Value){.kind = VALUE_init, .init = {INIT_constant, value_number(v), 0}};
+    if (v.kind == VALUE_init) v.integer = 1;
+    else if (v.kind != VALUE_poison) resolve_error(c->r, c->at[0], "`untrained` takes how a parameter begins");
+    return v;
+}
+
+/* ---- compile-time values ---- */
+
+static Value call_len(Call *c)
+{
+    if (c->arg[0].kind == VALUE_list) return value_int(c->arg[0].n);
+    resolve_error(c->r, c->at[0], "`len` takes a list, not %s", value_text(c->r->arena, c->arg[0]));
+    return value_poison();
+}
+
+static Value call_product(Call *c)
+{
+    Value y = value_int(1);
+    if (c->arg[0].kind != VALUE_list) return resolve_binary(c->r, AOP_mul, y, c->arg[0], c->span);
+    for (int i = 0; i < c->arg[0].n; i++) y = resolve_binary(c->r, AOP_mul, y, c->arg[0].item[i], c->span);
+    return y;
+}
+
+/* A number or a list of n as a list of n. */
+static Value call_per_axis(Call *c)
+{
+    int64_t n, v[RANK_MAX];
+    if (!value_to_int(c->r, c->arg[1], c->at[1], "the number of axes", 0, RANK_MAX, &n)) return value_poison();
+    if (!value_to_ints(c->r, c->arg[0], c->at[0], "a size", (int)n, INT32_MIN, INT32_MAX, v)) return value_poison();
+    Value list = {.kind = VALUE_list, .n = (int)n, .item = NEW_ARRAY(c->r->arena, Value, n)};
+    for (int i = 0; i < n; i++) list.item[i] = value_int(v[i]);
+    return list;
+}
+
+/* ---- training ---- */
+
+/* The mean over the batch and all axes but `channel`, which is 0 when not given. */
+static Value call_batch_mean(Call *c)
+{
+    Node *x = tensor(c, 0);
+    int64_t axes[RANK_MAX];
+    int n = 0, channel;
+    if (!x || !sample_axis(c->r, x, c->given[1] ? c->arg[1] : value_int(0), c->span, &channel)) return value_poison();
+    for (int d = 0; d < x->shape.rank; d++)
+        if (d != channel) axes[n++] = d;
+    return value_tensor(reduce_op(c->r->graph, "mean", x, axes, n));
+}
+
+static Value call_update(Call *c)
+{
+    if (c->arg[0].kind != VALUE_tensor || c->arg[0].node->op != OP_param) {
+        resolve_error(c->r, c->at[0], "`update` takes a parameter, not %s", value_text(c->r->arena, c->arg[0]));
+        return value_poison();
+    }
+    Node *target = c->arg[0].node, *value = tensor(c, 1);
+    if (!value) return value_poison();
+    if (!shape_equal(value->shape, target->shape) || value->batched) {
+        resolve_error(c->r, c->at[1], "`update`: the parameter is %s, the value %s", shape_text(c->r->arena, target->shape),
+                      shape_text(c->r->arena, value->shape));
+        return value_poison();
+    }
+    if (c->r->options->mode == MODE_train) graph_root(c->r->graph, ROOT_update, target->name, value, target, c->span);
+    return c->arg[0];
+}
+
+static Value call_total(Call *c)
+{
+    Node *x = tensor(c, 0);
+    if (!x) return value_poison();
+    if (sample_shape(x).rank) {
+        resolve_error(c->r, c->at[0], "`total` sums one number per sample, not %s; reduce it first", shape_text(c->r->arena, sample_shape(x)));
+        return value_poison();
+    }
+    return total_of(c->r, x, c->span);
+}
+
+Value call_convolve(Call *c);
+Value call_convolve_transpose(Call *c);
+Value call_window_max(Call *c);
+Value call_window_sum(Call *c);
+Value call_linear(Call *c);
+
+static Value call_matmul(Call *c)
+{
+    for (int i = 0; i < 2; i++)
+        if (c->arg[i].kind != VALUE_tensor) {
+            Node *x = tensor(c, i);
+            if (!x) return value_poison();
+            c->arg[i] = value_tensor(x);
+        }
+    return resolve_binary(c->r, AOP_matmul, c->arg[0], c->arg[1], c->span);
+}
+
+const Builtin builtins[] = {
+    {"exp", "x", call_unary}, {"log", "x", call_unary}, {"log1p", "x", call_unary}, {"expm1", "x", call_unary},
+    {"sqrt", "x", call_unary}, {"abs", "x", call_unary}, {"sin", "x", call_unary}, {"cos", "x", call_unary},
+    {"tanh", "x", call_unary}, {"sigmoid", "x", call_unary}, {"erf", "x", call_unary}, {"relu", "x", call_unary},
+    {"floor", "x", call_unary},
+    {"min", "x, y=, axis=, keep=", call_extreme}, {"max", "x, y=, axis=, keep=", call_extreme},
+    {"pow", "x, y", call_pow}, {"where", "condition, x, y", call_where}, {"cast", "x, type", call_cast},
+    {"stop_gradient", "x", call_stop_gradient},
+    {"sum", "x, axis=, keep=", call_reduce}, {"mean", "x, axis=, keep=", call_reduce}, {"argmax", "x, axis=", call_argmax},
+    {"reshape", "x, shape", call_reshape}, {"transpose", "x, axes", call_transpose}, {"concat", "list, axis=", call_concat},
+    {"split", "x, parts, axis=", call_split}, {"pad", "x, low, high=, value=", call_pad}, {"slice", "x, start, size", call_slice},
+    {"reverse", "x, axis", call_reverse},
+    {"zeros", "...", call_zeros}, {"ones", "...", call_ones}, {"iota", "n", call_iota}, {"one_hot", "label, classes", call_one_hot},
+    {"random_uniform", "...", call_random_uniform}, {"random_normal", "...", call_random_normal},
+    {"uniform", "low, high", call_uniform}, {"normal", "mean, deviation", call_normal}, {"untrained", "start", call_untrained},
+    {"len", "list", call_len}, {"product", "list", call_product}, {"per_axis", "value, axes", call_per_axis},
+    {"batch_mean", "x, channel=", call_batch_mean}, {"update", "param, value", call_update}, {"total", "x", call_total},
+    {"convolve", "x, weight, stride=, pad=, dilation=, groups=", call_convolve},
+    {"convolve_transpose", "x, weight, stride=, pad=, dilation=, groups=, output_pad=", call_convolve_transpose},
+    {"window_max", "x, kernel, stride=, pad=, dilation=", call_window_max},
+    {"window_sum", "x, kernel, stride=, pad=, dilation=", call_window_sum},
+    {"linear", "x, weight", call_linear}, {"matmul", "x, y", call_matmul},
+    {NULL, NULL, NULL}};
+
+const Builtin *builtin_find(const char *name)
+{
+    for (const Builtin *b = builtins; b->name; b++)
+        if (!strcmp(b->name, name)) return b;
+    return NULL;
+}

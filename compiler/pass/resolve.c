@@ -1,0 +1,648 @@
+/* resolve.c -- a net's text to its graph: statements, blocks, parameters' names. */
+#include "value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ITERATIONS_MAX = 1000000, NODES_MAX = 1000000, FRAMES_MAX = 200 };
+
+void resolve_error(Resolver *r, Span span, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    char *message = NEW_ARRAY(r->arena, char, 1024);
+    vsnprintf(message, 1024, fmt, args);
+    va_end(args);
+    diag_error(r->diag, r->user.begin ? r->user : span, "%s", message);
+    if (r->user.begin) diag_note(r->diag, span, "in `%s`, which the prelude defines here", r->layer);
+    for (const Frame *f = r->frame; !r->user.begin && f && f->up; f = f->up)
+        if (f->ast) diag_note(r->diag, f->ast->name_span, "in the block `%s`", f->name);
+}
+
+/* ---- blocks ---- */
+
+static const Ast *block_find(const Model *m, const char *name, bool *prelude)
+{
+    for (int f = m->file.n - 1; f >= 0; f--)
+        for (int i = m->file.at[f]->n - 1; i >= 0; i--) {
+            const Ast *top = m->file.at[f]->kid[i];
+            if (top->kind != AST_block || strcmp(top->text, name)) continue;
+            *prelude = f == 0;
+            return top;
+        }
+    return NULL;
+}
+
+/* The name with its number where it repeats in this frame: conv, conv_1, ... */
+static const char *layer_name(Resolver *r, const char *name)
+{
+    Frame *f = r->frame;
+    int count = 0;
+    bool found = false;
+    for (int i = 0; i < f->used.n; i++)
+        if (!strcmp(f->used.at[i].name, name)) {
+            count = ++f->used.at[i].count;
+            found = true;
+        }
+    if (!found) vec_push(r->arena, &f->used, (Used){name, 0});
+    return count ? arena_printf(r->arena, "%s_%d", name, count) : name;
+}
+
+static const char *path_join(Arena *a, const char *path, const char *name)
+{
+    return *path ? arena_printf(a, "%s.%s", path, name) : name;
+}
+
+static const char *label_text(Resolver *r, const Ast *label)
+{
+    Text t = {.arena = r->arena};
+    text_puts(&t, label->text);
+    for (int i = 0; i < label->n; i++) {
+        int64_t index;
+        if (!value_to_int(r, resolve_single(r, label->kid[i]), label->kid[i]->span, "an index of a label", 0, INT32_MAX, &index)) index = 0;
+        text_printf(&t, ".%lld", (long long)index);
+    }
+    return text_string(&t);
+}
+
+typedef struct Argument { const char *name; Value value; Span span; } Argument;
+
+static int gather_arguments(Resolver *r, const Ast *call, const Value *pipe, const Ast *pipe_ast, Argument *out, int max, bool *bad)
+{
+    int n = 0;
+    if (pipe) out[n++] = (Argument){NULL, *pipe, pipe_ast->span};
+    bool named = false;
+    for (int i = 0; i < call->n; i++) {
+        const Ast *a = call->kid[i], *e = a->kind == AST_argument ? a->kid[0] : a;
+        if (n == max) {
+            resolve_error(r, a->span, "too many arguments for `%s`", call->text);
+            *bad = true;
+            return n;
+        }
+        named |= a->kind == AST_argument;
+        if (named && a->kind != AST_argument) {
+            resolve_error(r, a->span, "an argument without a name cannot follow one with a name");
+            *bad = true;
+        }
+        out[n] = (Argument){a->kind == AST_argument ? a->text : NULL, resolve_single(r, e), e->span};
+        *bad |= out[n++].value.kind == VALUE_poison;
+    }
+    if (pipe) *bad |= pipe->kind == VALUE_poison;
+    return n;
+}
+
+/* Which formal each argument is for; -1 after an error. */
+static int formal_of(Resolver *r, const Argument *a, int position, const char *const *formal, int n, const char *callee, Span span)
+{
+    if (!a->name) {
+        if (position < n) return position;
+        resolve_error(r, a->span, "`%s` takes %d argument%s, and this is one more", callee, n, n == 1 ? "" : "s");
+        return -1;
+    }
+    for (int i = 0; i < n; i++)
+        if (!strcmp(formal[i], a->name)) return i;
+    const char *near = did_you_mean(a->name, formal, n);
+    if (near) resolve_error(r, a->span, "`%s` has no argument `%s`; did you mean `%s`?", callee, a->name, near);
+    else resolve_error(r, a->span, "`%s` has no argument `%s`", callee, a->name);
+    (void)span;
+    return -1;
+}
+
+enum { ARGUMENTS_MAX = 32 };
+
+static bool bind_arguments(Resolver *r, const Ast *call, const Value *pipe, const Ast *pipe_ast, const char *const *formal, int n,
+                           Value *value, bool *given, Span *at)
+{
+    Argument a[ARGUMENTS_MAX];
+    bool bad = false;
+    int count = gather_arguments(r, call, pipe, pipe_ast, a, ARGUMENTS_MAX, &bad);
+    for (int i = 0; i < count; i++) {
+        int f = formal_of(r, &a[i], i, formal, n, call->text, call->span);
+        if (f < 0) return false;
+        if (given[f]) {
+            resolve_error(r, a[i].span, "the argument `%s` of `%s` is given twice", formal[f], call->text);
+            return false;
+        }
+        given[f] = true;
+        value[f] = a[i].value;
+        at[f] = a[i].span;
+    }
+    return !bad;
+}
+
+static Value call_block(Resolver *r, const Ast *block, bool prelude, const Ast *call, const Value *pipe, const Ast *pipe_ast, const Ast *label)
+{
+    const Ast *formals = block->kid[0];
+    const char *names[ARGUMENTS_MAX];
+    Value value[ARGUMENTS_MAX];
+    bool given[ARGUMENTS_MAX] = {false};
+    Span at[ARGUMENTS_MAX];
+    int n = formals->n < ARGUMENTS_MAX ? formals->n : ARGUMENTS_MAX;
+    for (int i = 0; i < n; i++) names[i] = formals->kid[i]->text;
+    const char *name = layer_name(r, label ? label_text(r, label) : call->text);
+    if (!bind_arguments(r, call, pipe, pipe_ast, names, n, value, given, at)) return value_poison();
+    int depth = 0;
+    for (const Frame *f = r->frame; f; f = f->up, depth++)
+        if (f->ast == block || depth > FRAMES_MAX) {
+            resolve_error(r, call->span, f->ast == block ? "the block `%s` calls itself" : "blocks are nested too deeply at `%s`", call->text);
+            return value_poison();
+        }
+    Span user = r->user;
+    const char *layer = r->layer;
+    if (prelude && !r->user.begin) {
+        r->user = call->span;
+        r->layer = call->text;
+    }
+    Frame frame = {.up = r->frame, .path = path_join(r->arena, r->frame->path, name), .name = call->text, .ast = block,
+                   .scope = scope_new(r->arena, NULL)};
+    r->frame = &frame;
+    const char *old_label = r->graph->label;
+    r->graph->label = frame.path;
+    bool bad = false;
+    for (int i = 0; i < n && !bad; i++) {
+        if (!given[i] && !formals->kid[i]->kid[0]) {
+            r->frame = frame.up;
+            diag_error(r->diag, r->user.begin ? r->user : call->span, "`%s` needs the argument `%s`", call->text, names[i]);
+            r->frame = &frame;
+            bad = true;
+            break;
+        }
+        Value v = given[i] ? value[i] : resolve_single(r, formals->kid[i]->kid[0]);
+        bad |= v.kind == VALUE_poison;
+        vec_push(r->arena, &frame.scope->binding, (Binding){names[i], v});
+    }
+    if (!bad) resolve_body(r, block->kid[1]);
+    if (!bad && !frame.returned) {
+        diag_error(r->diag, block->name_span.begin ? block->name_span : block->span, "the block `%s` does not return a value", call->text);
+        bad = true;
+    }
+    r->frame = frame.up;
+    r->graph->label = old_label;
+    r->user = user;
+    r->layer = layer;
+    return bad ? value_poison() : frame.result;
+}
+
+/* ---- builtins ---- */
+
+static int split_formals(Arena *a, const char *formals, const char **name, bool *optional)
+{
+    int n = 0;
+    for (const char *p = formals; *p;) {
+        size_t length = strcspn(p, "=,");
+        name[n] = arena_strndup(a, p, length);
+        p += length;
+        optional[n] = *p == '=';
+        if (*p == '=') p++;
+        n++;
+        p += strspn(p, ", ");
+    }
+    return n;
+}
+
+static Value call_builtin(Resolver *r, const Builtin *b, const Ast *call, const Value *pipe, const Ast *pipe_ast)
+{
+    const char *names[BUILTIN_ARGS] = {NULL};
+    bool optional[BUILTIN_ARGS];
+    int n = split_formals(r->arena, b->formals, names, optional);
+    Call c = {.r = r, .span = call->span, .name = call->text, .n = n};
+    bool variadic = n && !strcmp(names[n - 1], "...");
+    if (variadic) {   /* random_normal(3, 4): the rest are a list */
+        Argument a[ARGUMENTS_MAX];
+        bool bad = false;
+        int count = gather_arguments(r, call, pipe, pipe_ast, a, ARGUMENTS_MAX, &bad);
+        Value *item = NEW_ARRAY(r->arena, Value, count);
+        for (int i = 0; i < count; i++) item[i] = a[i].value;
+        c.arg[0] = (Value){.kind = VALUE_list, .n = count, .item = item};
+        c.given[0] = count > 0;
+        c.at[0] = call->span;
+        if (bad) return value_poison();
+    } else if (!bind_arguments(r, call, pipe, pipe_ast, names, n, c.arg, c.given, c.at)) return value_poison();
+    for (int i = 0; i < n && !variadic; i++)
+        if (!c.given[i] && !optional[i]) {
+            resolve_error(r, call->span, "`%s` needs the argument `%s`", call->text, names[i]);
+            return value_poison();
+        }
+    r->graph->span = r->user.begin ? r->user : call->span;
+    if (r->graph->node.n > NODES_MAX) {
+        resolve_error(r, call->span, "the net has more than %d operations", NODES_MAX);
+        return value_poison();
+    }
+    return b->call(&c);
+}
+
+static bool is_net(const Model *m, const char *name)
+{
+    for (int f = 0; f < m->file.n; f++)
+        for (int i = 0; i < m->file.at[f]->n; i++)
+            if (m->file.at[f]->kid[i]->kind == AST_net && !strcmp(m->file.at[f]->kid[i]->text, name)) return true;
+    return false;
+}
+
+static const char *const later[] = {"embedding", "gather", "attention", "rnn", "lstm", "gru", "rmsnorm", "groupnorm"};
+
+static Value call_unknown(Resolver *r, const Ast *call)
+{
+    Span at = call->name_span.begin ? call->name_span : call->span;
+    if (is_net(r->model, call->text)) {
+        resolve_error(r, at, "calling a net, here `%s`, is not yet supported", call->text);
+        return value_poison();
+    }
+    for (size_t i = 0; i < LENGTH(later); i++)
+        if (!strcmp(later[i], call->text)) {
+            resolve_error(r, at, "`%s` is not yet supported", call->text);
+            return value_poison();
+        }
+    VEC(const char *) names = {0};
+    for (int f = 0; f < r->model->file.n; f++)
+        for (int i = 0; i < r->model->file.at[f]->n; i++)
+            if (r->model->file.at[f]->kid[i]->kind == AST_block) vec_push(r->arena, &names, r->model->file.at[f]->kid[i]->text);
+    for (const Builtin *b = builtins; b->name; b++) vec_push(r->arena, &names, b->name);
+    const char *near = did_you_mean(call->text, names.at, names.n);
+    if (near) resolve_error(r, at, "there is no block or function `%s`; did you mean `%s`?", call->text, near);
+    else resolve_error(r, at, "there is no block or function `%s`", call->text);
+    return value_poison();
+}
+
+Value resolve_call(Resolver *r, const Ast *call, const Value *pipe, const Ast *pipe_ast, const Ast *label)
+{
+    if (call->kind != AST_call) return value_poison();
+    bool prelude = false;
+    const Ast *block = block_find(r->model, call->text, &prelude);
+    if (block && r->frame) return call_block(r, block, prelude, call, pipe, pipe_ast, label);
+    const Builtin *b = builtin_find(call->text);
+    if (b) return call_builtin(r, b, call, pipe, pipe_ast);
+    return call_unknown(r, call);
+}
+
+/* ---- statements ---- */
+
+static bool resolve_type(Resolver *r, const Ast *type, DType *t, Shape *s)
+{
+    if (!dtype_find(type->text, t)) {
+        resolve_error(r, type->span, "the type %s is not yet supported; there are f32, i32 and u8", type->text);
+        return false;
+    }
+    int n = type->kid[0] ? type->kid[0]->n : 0;
+    Value *dim = NEW_ARRAY(r->arena, Value, n);
+    for (int i = 0; i < n; i++) {
+        dim[i] = resolve_single(r, type->kid[0]->kid[i]);
+        if (dim[i].kind == VALUE_poison) return false;
+    }
+    return value_to_shape(r, dim, n, type->span, s);
+}
+
+static void define(Resolver *r, const Ast *name, Value v) { scope_set(r->arena, r->frame->scope, name->text, v); }
+
+static Shape with_batch(Resolver *r, Shape s)
+{
+    Shape full = {.rank = s.rank + 1, .dim = {r->graph->batch}};
+    memcpy(full.dim + 1, s.dim, (size_t)s.rank * sizeof *s.dim);
+    return full;
+}
+
+static bool leaf_exists(Resolver *r, Op op, const char *name)
+{
+    for (int i = 0; i < r->graph->node.n; i++)
+        if (r->graph->node.at[i]->op == op && !strcmp(r->graph->node.at[i]->name, name)) return true;
+    return false;
+}
+
+static void resolve_input(Resolver *r, const Ast *s)
+{
+    DType t;
+    Shape shape;
+    bool good = resolve_type(r, s->kid[1], &t, &shape);
+    const Ast *low = s->kid[1]->kid[1], *high = s->kid[1]->kid[2];
+    int64_t from = 0, to = 0;
+    if (good && low) {
+        good = value_to_int(r, resolve_single(r, low), low->span, "the start of a range", INT32_MIN, INT32_MAX, &from) &&
+               value_to_int(r, resolve_single(r, high), high->span, "the end of a range", from + 1, (int64_t)INT32_MAX + 1, &to);
+        if (good && t == DTYPE_f32) resolve_error(r, s->kid[1]->span, "a range is for whole numbers, not f32"), good = false;
+    }
+    if (r->frame->up) {
+        resolve_error(r, s->span, "`input` belongs to a net, not to a block");
+        good = false;
+    }
+    for (int i = 0; i < s->kid[0]->n; i++) {
+        const Ast *name = s->kid[0]->kid[i];
+        if (good && leaf_exists(r, OP_input, name->text)) resolve_error(r, name->span, "the input `%s` is defined twice", name->text);
+        if (!good) {
+            define(r, name, value_poison());
+            continue;
+        }
+        r->graph->span = name->span;
+        Node *n = node_leaf(r->graph, OP_input, name->text, t, with_batch(r, shape), true);
+        if (low) {
+            node_set_attr(r->graph, n, (Attr){.name = ATTR_low, .n = 1, .ints = &from});
+            node_set_attr(r->graph, n, (Attr){.name = ATTR_high, .n = 1, .ints = &to});
+        }
+        define(r, name, value_tensor(n));
+    }
+}
+
+static void resolve_param(Resolver *r, const Ast *s)
+{
+    DType t;
+    Shape shape;
+    bool good = resolve_type(r, s->kid[1], &t, &shape);
+    Value init = resolve_single(r, s->kid[2]);
+    if (good && t != DTYPE_f32) resolve_error(r, s->kid[1]->span, "a parameter is f32, not %s", dtype_name(t)), good = false;
+    if (value_is_number(init)) init = (Value){.kind = VALUE_init, .init = {INIT_constant, value_number(init), 0}};
+    if (init.kind != VALUE_init) {
+        if (init.kind != VALUE_poison)
+            resolve_error(r, s->kid[2]->span, "a parameter begins as a number, `uniform(low, high)` or `normal(mean, deviation)`, not %s",
+                          value_text(r->arena, init));
+        good = false;
+    }
+    for (int i = 0; i < s->kid[0]->n; i++) {
+        const Ast *name = s->kid[0]->kid[i];
+        const char *full = path_join(r->arena, r->frame->path, name->text);
+        if (good && leaf_exists(r, OP_param, full)) {
+            resolve_error(r, name->span, "there are two parameters `%s`; a label with `as` tells them apart", full);
+            good = false;
+        }
+        if (!good) {
+            define(r, name, value_poison());
+            continue;
+        }
+        r->graph->span = r->user.begin ? r->user : name->span;
+        Node *n = node_leaf(r->graph, OP_param, full, DTYPE_f32, shape, false);
+        n->trained = !init.integer;
+        node_set_attr(r->graph, n, (Attr){.name = ATTR_init, .init = init.init});
+        define(r, name, value_tensor(n));
+    }
+}
+
+static void check_assertion(Resolver *r, const Ast *type, Value v)
+{
+    DType t;
+    Shape s;
+    if (v.kind == VALUE_poison || !resolve_type(r, type, &t, &s)) return;
+    if (v.kind != VALUE_tensor) {
+        resolve_error(r, type->span, "%s%s is expected, but this is %s", dtype_name(t), shape_text(r->arena, s), value_text(r->arena, v));
+        return;
+    }
+    Shape own = sample_shape(v.node);
+    if (v.node->dtype == t && shape_equal(own, s)) return;
+    resolve_error(r, type->span, "%s%s is expected, but this is %s%s", dtype_name(t), shape_text(r->arena, s), dtype_name(v.node->dtype),
+                  shape_text(r->arena, own));
+    diag_note(r->diag, v.node->span, "%s comes from here", shape_text(r->arena, own));
+}
+
+static void resolve_let(Resolver *r, const Ast *s)
+{
+    const Ast *names = s->kid[0], *right = s->kid[2];
+    if (right->kind == AST_scan) {
+        resolve_error(r, right->span, "`scan` is not yet supported");
+        for (int i = 0; i < names->n; i++) define(r, names->kid[i], value_poison());
+        return;
+    }
+    Value *v = NEW_ARRAY(r->arena, Value, names->n);
+    if (right->n == 1) {
+        Value all = resolve_expr(r, right->kid[0]);
+        if (names->n == 1) v[0] = all.kind == VALUE_tuple ? all.item[0] : all;
+        else if (all.kind == VALUE_tuple && all.n >= names->n) memcpy(v, all.item, (size_t)names->n * sizeof *v);
+        else if (all.kind != VALUE_poison) {
+            resolve_error(r, s->span, "%d names, but %d value%s", names->n, all.kind == VALUE_tuple ? all.n : 1,
+                          all.kind == VALUE_tuple && all.n > 1 ? "s" : "");
+        }
+    } else {
+        Value *each = NEW_ARRAY(r->arena, Value, right->n);
+        for (int i = 0; i < right->n; i++) each[i] = resolve_single(r, right->kid[i]);
+        if (right->n == names->n) memcpy(v, each, (size_t)names->n * sizeof *v);
+        else resolve_error(r, s->span, "%d names, but %d values", names->n, right->n);
+    }
+    for (int i = 0; i < names->n; i++) {
+        if (s->kid[1]) check_assertion(r, s->kid[1], v[i]);
+        define(r, names->kid[i], v[i]);
+    }
+}
+
+static void resolve_output(Resolver *r, const Ast *s)
+{
+    for (int i = 0; i < s->n; i++) {
+        const Ast *a = s->kid[i];
+        Value v;
+        if (a->kid[0]) {
+            v = resolve_single(r, a->kid[0]);
+        } else {
+            Ast name = {.kind = AST_name, .span = a->span, .name_span = a->span, .text = a->text};
+            v = resolve_single(r, &name);
+        }
+        define(r, a, v);
+        Node *n = value_to_node(r, v, a->span, "an output", false);
+        if (!n) continue;
+        if (r->frame->up) {
+            resolve_error(r, s->span, "`output` belongs to a net, not to a block");
+            continue;
+        }
+        for (int k = 0; k < r->graph->root.n; k++)
+            if (r->graph->root.at[k].kind == ROOT_output && !strcmp(r->graph->root.at[k].name, a->text))
+                resolve_error(r, a->span, "the output `%s` is defined twice", a->text), n = NULL;
+        if (!n) continue;
+        for (int k = 0; k < r->graph->node.n; k++)
+            if (r->graph->node.at[k]->op == OP_input && r->graph->node.at[k] != n && !strcmp(r->graph->node.at[k]->name, a->text))
+                resolve_error(r, a->span, "`%s` is already the name of an input", a->text), n = NULL;
+        if (n && r->options->mode == MODE_infer) graph_root(r->graph, ROOT_output, a->text, n, NULL, a->span);
+    }
+}
+
+static void resolve_for(Resolver *r, const Ast *s)
+{
+    int64_t from, to;
+    if (!value_to_int(r, resolve_single(r, s->kid[0]), s->kid[0]->span, "the start of a range", INT32_MIN, INT32_MAX, &from)) return;
+    if (!value_to_int(r, resolve_single(r, s->kid[1]), s->kid[1]->span, "the end of a range", INT32_MIN, INT32_MAX, &to)) return;
+    int errors = r->diag->errors;
+    for (int64_t i = from; i < to && !r->frame->returned && r->diag->errors == errors; i++) {
+        if (++r->iterations > ITERATIONS_MAX) {
+            resolve_error(r, s->span, "loops run more than %d times in all", ITERATIONS_MAX);
+            return;
+        }
+        Scope *outer = r->frame->scope;
+        r->frame->scope = scope_new(r->arena, outer);
+        vec_push(r->arena, &r->frame->scope->binding, (Binding){s->text, value_int(i)});
+        resolve_body(r, s->kid[2]);
+        r->frame->scope = outer;
+    }
+}
+
+static void resolve_if(Resolver *r, const Ast *s)
+{
+    bool c;
+    if (!value_to_bool(r, resolve_single(r, s->kid[0]), s->kid[0]->span, "a condition", &c)) return;
+    const Ast *taken = s->kid[c ? 1 : 2];
+    if (!taken) return;
+    if (taken->kind == AST_if) {
+        resolve_if(r, taken);
+        return;
+    }
+    Scope *outer = r->frame->scope;
+    r->frame->scope = scope_new(r->arena, outer);
+    resolve_body(r, taken);
+    r->frame->scope = outer;
+}
+
+static void resolve_return(Resolver *r, const Ast *s)
+{
+    Frame *f = r->frame;
+    if (!f->up) {
+        resolve_error(r, s->span, "`return` belongs to a block; a net has outputs");
+        return;
+    }
+    f->result = (Value){.kind = VALUE_tuple, .n = s->n, .item = NEW_ARRAY(r->arena, Value, s->n)};
+    for (int i = 0; i < s->n; i++) f->result.item[i] = s->n == 1 ? resolve_expr(r, s->kid[i]) : resolve_single(r, s->kid[i]);
+    if (s->n == 1) f->result = f->result.item[0];
+    f->returned = true;
+}
+
+static void resolve_const(Resolver *r, const Ast *s)
+{
+    for (int i = 0; i < s->n; i++) define(r, s->kid[i], resolve_single(r, s->kid[i]->kid[0]));
+}
+
+void resolve_loss(Resolver *r, const Ast *s);
+void resolve_metric(Resolver *r, const Ast *s);
+
+static void resolve_statement(Resolver *r, const Ast *s)
+{
+    switch (s->kind) {
+    case AST_input: resolve_input(r, s); break;
+    case AST_output: resolve_output(r, s); break;
+    case AST_param: resolve_param(r, s); break;
+    case AST_const: resolve_const(r, s); break;
+    case AST_loss: resolve_loss(r, s); break;
+    case AST_metric: resolve_metric(r, s); break;
+    case AST_let: resolve_let(r, s); break;
+    case AST_for: resolve_for(r, s); break;
+    case AST_if: resolve_if(r, s); break;
+    case AST_return: resolve_return(r, s); break;
+    case AST_state:
+    case AST_scan:
+    case AST_yield:
+        resolve_error(r, s->span, "`%s` is not yet supported", s->kind == AST_state ? "state" : s->kind == AST_scan ? "scan" : "yield");
+        if (s->kind == AST_state)
+            for (int i = 0; i < s->kid[0]->n; i++) define(r, s->kid[0]->kid[i], value_poison());
+        break;
+    default: break;   /* AST_error: reported by the parser */
+    }
+}
+
+void resolve_body(Resolver *r, const Ast *body)
+{
+    for (int i = 0; i < body->n && !r->frame->returned; i++) resolve_statement(r, body->kid[i]);
+}
+
+/* ---- constants and the net ---- */
+
+static bool define_value(Resolver *r, const Define *d, Value *out)
+{
+    char *end;
+    if (!strcmp(d->value, "true") || !strcmp(d->value, "false")) {
+        *out = value_bool(d->value[0] == 't');
+        return true;
+    }
+    long long i = strtoll(d->value, &end, 10);
+    if (*d->value && !*end) {
+        *out = value_int(i);
+        return true;
+    }
+    double x = strtod(d->value, &end);
+    if (*d->value && !*end) {
+        *out = value_real(x);
+        return true;
+    }
+    diag_error(r->diag, (Span){0, 0}, "-D %s=%s: the value must be a number, true or false", d->name, d->value);
+    return false;
+}
+
+static const Define *define_find(const ResolveOptions *o, const char *name)
+{
+    for (int i = o->n_define - 1; i >= 0; i--)
+        if (!strcmp(o->define[i].name, name)) return &o->define[i];
+    return NULL;
+}
+
+void resolve_constants(Resolver *r)
+{
+    Frame top = {.path = "", .name = "", .scope = r->consts};
+    r->frame = &top;
+    for (int f = 0; f < r->model->file.n; f++)
+        for (int i = 0; i < r->model->file.at[f]->n; i++) {
+            const Ast *s = r->model->file.at[f]->kid[i];
+            for (int k = 0; s->kind == AST_const && k < s->n; k++) {
+                const Define *d = f == r->model->file.n - 1 ? define_find(r->options, s->kid[k]->text) : NULL;
+                Value v = resolve_single(r, s->kid[k]->kid[0]), given;
+                if (d && define_value(r, d, &given)) {
+                    if (given.kind == VALUE_int && v.kind == VALUE_real) given = value_real((double)given.integer);
+                    if (v.kind != VALUE_poison && given.kind != v.kind)
+                        diag_error(r->diag, s->kid[k]->span, "-D %s=%s does not fit: `%s` is %s", d->name, d->value, d->name, value_text(r->arena, v));
+                    v = given;
+                }
+                scope_set(r->arena, r->consts, s->kid[k]->text, v);
+            }
+        }
+    for (int i = 0; i < r->options->n_define; i++) {
+        const char *name = r->options->define[i].name;
+        if (scope_find(r->consts, name)) continue;
+        VEC(const char *) names = {0};
+        for (int k = 0; k < r->consts->binding.n; k++) vec_push(r->arena, &names, r->consts->binding.at[k].name);
+        const char *near = did_you_mean(name, names.at, names.n);
+        diag_error(r->diag, (Span){0, 0}, near ? "-D %s: there is no such constant; did you mean `%s`?" : "-D %s: there is no such constant%s",
+                   name, near ? near : "");
+    }
+    r->frame = NULL;
+}
+
+static const Ast *net_find(const Model *m, const char *name)
+{
+    const Ast *only = NULL, *trained = NULL;
+    const Ast *file = m->file.at[m->file.n - 1];
+    for (int f = m->file.n - 1; f >= 0 && !only; f--) {
+        file = m->file.at[f];
+        for (int i = 0; i < file->n; i++)
+            if (file->kid[i]->kind == AST_net && (!name || !strcmp(file->kid[i]->text, name))) only = file->kid[i];
+    }
+    for (int i = 0; !name && i < file->n; i++)
+        for (int k = 0; file->kid[i]->kind == AST_train && k < file->n; k++)
+            if (file->kid[k]->kind == AST_net && !strcmp(file->kid[k]->text, file->kid[i]->text)) trained = file->kid[k];
+    return trained ? trained : only;
+}
+
+const char *resolve_net_name(Model *m, const char *net)
+{
+    const Ast *found = m->diag->errors ? NULL : net_find(m, net);
+    if (found) return found->text;
+    if (!m->diag->errors) {
+        if (net) diag_error(m->diag, (Span){0, 0}, "%s: there is no net `%s`", m->path.at[0], net);
+        else diag_error(m->diag, (Span){0, 0}, "%s: there is no net in this file", m->path.at[0]);
+    }
+    return NULL;
+}
+
+Resolver *resolver_new(Model *m, const ResolveOptions *o, const char *net)
+{
+    Resolver *r = NEW(m->arena, Resolver);
+    *r = (Resolver){.arena = m->arena, .model = m, .diag = m->diag, .options = o, .consts = scope_new(m->arena, NULL)};
+    r->graph = graph_new(m->arena, m->diag, net, o->mode, o->batch);
+    return r;
+}
+
+Graph *resolve(Model *m, const ResolveOptions *options)
+{
+    const char *name = resolve_net_name(m, options->net);
+    if (!name) return NULL;
+    int errors = m->diag->errors;
+    Resolver *r = resolver_new(m, options, name);
+    resolve_constants(r);
+    const Ast *net = net_find(m, name);
+    Frame frame = {.path = "", .name = name, .ast = net, .scope = scope_new(m->arena, NULL)};
+    r->frame = &frame;
+    resolve_body(r, net->kid[0]);
+    if (m->diag->errors == errors && options->mode == MODE_infer && !r->graph->root.n)
+        diag_error(m->diag, net->name_span.begin ? net->name_span : net->span, "the net `%s` has no output", name);
+    if (m->diag->errors > errors) return NULL;
+    graph_sort(r->graph);
+    graph_verify(r->graph, "resolve");
+    return r->graph;
+}

@@ -1,0 +1,117 @@
+/* resolve_root.c -- losses, metrics and totals: what training makes small and what is reported over the whole data set. */
+#include "value.h"
+
+#include <string.h>
+
+void resolve_loss(Resolver *r, const Ast *s);
+void resolve_metric(Resolver *r, const Ast *s);
+
+/* The mean over all but the batch. */
+Node *mean_over_sample(Resolver *r, Node *x)
+{
+    Shape s = sample_shape(x);
+    int64_t axes[RANK_MAX], n = shape_elements(s);
+    for (int d = 0; d < s.rank; d++) axes[d] = d + x->batched;
+    Node *sum = node_reduce(r->graph, OP_sum, x, axes, s.rank);
+    return n == 1 ? sum : node_binary(r->graph, OP_mul, sum, node_number(r->graph, 1.0 / (double)n));
+}
+
+Node *node_batch_mean(Graph *g, Node *x)
+{
+    const int64_t batch_axis = 0;
+    return node_binary(g, OP_mul, node_reduce(g, OP_sum, x, &batch_axis, 1), node_number(g, 1.0 / (double)g->batch));
+}
+
+/* One number per sample, [batch]. */
+static Node *per_sample(Resolver *r, Node *x)
+{
+    x = mean_over_sample(r, node_cast(r->graph, x, DTYPE_f32));
+    if (x->batched) return x;
+    Shape s = {.rank = 1, .dim = {r->graph->batch}};
+    return node_broadcast(r->graph, x, s, NULL, true);
+}
+
+/* Totals of the same node are one; the count of samples is the total of 1. */
+static int total_index(Resolver *r, Node *x)
+{
+    double a, b;
+    for (int i = 0; i < r->total.n; i++) {
+        Node *t = r->total.at[i];
+        if (t == x || (node_is_number(t, &a) && node_is_number(x, &b) && a == b)) return i;
+    }
+    return -1;
+}
+
+Value total_of(Resolver *r, Node *x, Span span)
+{
+    Graph *g = r->graph;
+    const int64_t batch_axis = 0;
+    int i = total_index(r, x);
+    if (i < 0) {
+        i = r->total.n;
+        vec_push(r->arena, &r->total, x);
+        if (r->options->mode != MODE_infer) {
+            Node *each = per_sample(r, x);
+            Node *valid = node_leaf(g, OP_scalar, "valid", DTYPE_f32, (Shape){.rank = 0}, false);
+            Node *counts = node_binary(g, OP_lt, node_iota(g, each->shape, 0, true), valid);
+            Node *sum = node_reduce(g, OP_sum, node_where(g, counts, each, node_number(g, 0)), &batch_axis, 1);
+            graph_root(g, ROOT_total, arena_printf(r->arena, "total.%d", i), sum, NULL, span);
+        }
+    }
+    return value_tensor(node_leaf(g, OP_scalar, arena_printf(r->arena, "total.%d", i), DTYPE_f32, (Shape){.rank = 0}, false));
+}
+
+/* The mean of a sample's value over the whole set. */
+static Node *mean_over_set(Resolver *r, Node *x, Span span)
+{
+    Node *count = total_of(r, node_number(r->graph, 1), span).node;
+    return node_binary(r->graph, OP_div, total_of(r, x, span).node, count);
+}
+
+static const char *unique_name(Resolver *r, const char *name)
+{
+    int count = 0;
+    for (int i = 0; i < r->names.n; i++) count += !strcmp(r->names.at[i], name);
+    vec_push(r->arena, &r->names, name);
+    return count ? arena_printf(r->arena, "%s_%d", name, count) : name;
+}
+
+void resolve_loss(Resolver *r, const Ast *s)
+{
+    Graph *g = r->graph;
+    if (s->kid[1]) {
+        resolve_error(r, s->kid[1]->span.begin ? s->kid[1]->span : s->span, "`updates` is not yet supported");
+        return;
+    }
+    if (r->in_loss) {
+        resolve_error(r, s->span, "a second loss is not yet supported; add them up");
+        return;
+    }
+    r->in_loss = true;
+    Node *x = value_to_node(r, resolve_single(r, s->kid[0]), s->kid[0]->span, "a loss", true);
+    if (!x) return;
+    g->span = s->span;
+    g->label = "loss";
+    Node *each = mean_over_sample(r, x);
+    if (r->options->mode == MODE_train)
+        graph_root(g, ROOT_loss, s->text ? s->text : "loss", each->batched ? node_batch_mean(g, each) : each, NULL, s->span);
+    else if (r->options->mode == MODE_evaluate) {
+        vec_push(r->arena, &r->names, "loss");
+        graph_root(g, ROOT_metric, "loss", mean_over_set(r, each, s->span), NULL, s->span);
+    }
+    g->label = NULL;
+}
+
+void resolve_metric(Resolver *r, const Ast *s)
+{
+    const Ast *e = s->kid[0];
+    while (e->kind == AST_paren) e = e->kid[0];
+    const char *name = e->kind == AST_call ? e->text : e->kind == AST_pipe ? e->kid[1]->text : "metric";
+    r->graph->label = name;
+    Node *x = value_to_node(r, resolve_single(r, s->kid[0]), s->kid[0]->span, "a metric", true);
+    r->graph->label = NULL;
+    if (!x) return;
+    r->graph->span = s->span;
+    if (x->batched || x->shape.rank) x = mean_over_set(r, mean_over_sample(r, x), s->span);
+    if (r->options->mode != MODE_infer) graph_root(r->graph, ROOT_metric, unique_name(r, name), x, NULL, s->span);
+}

@@ -1,0 +1,148 @@
+/* value.h -- what an expression of the language is while a net is resolved: compile-time values and tensors. */
+#ifndef NETC_VALUE_H
+#define NETC_VALUE_H
+
+#include "pass.h"
+
+typedef enum ValueKind {
+    VALUE_poison,    /* an error was reported; silences what follows */
+    VALUE_int,
+    VALUE_real,
+    VALUE_bool,
+    VALUE_string,
+    VALUE_dtype,
+    VALUE_list,
+    VALUE_tuple,     /* several values of a block; the first is meant where one is */
+    VALUE_tensor,
+    VALUE_init       /* how a parameter begins */
+} ValueKind;
+
+typedef struct Value Value;
+struct Value {
+    ValueKind kind;
+    int64_t integer;         /* int, bool */
+    double real;
+    bool ratio;              /* real: the quotient integer / divisor of whole numbers, not whole */
+    int64_t divisor;
+    const char *text;        /* string */
+    DType dtype;
+    int n;                   /* list, tuple */
+    Value *item;
+    Node *node;              /* tensor */
+    Init init;
+};
+
+static inline Value value_poison(void) { return (Value){.kind = VALUE_poison}; }
+static inline Value value_int(int64_t i) { return (Value){.kind = VALUE_int, .integer = i}; }
+static inline Value value_real(double x) { return (Value){.kind = VALUE_real, .real = x}; }
+static inline Value value_bool(bool b) { return (Value){.kind = VALUE_bool, .integer = b}; }
+static inline Value value_tensor(Node *n) { return (Value){.kind = VALUE_tensor, .node = n}; }
+static inline bool value_is_number(Value v) { return v.kind == VALUE_int || v.kind == VALUE_real; }
+static inline double value_number(Value v) { return v.kind == VALUE_int || v.kind == VALUE_bool ? (double)v.integer : v.real; }
+
+/* "a number", "a tensor f32[3, 4]", "the list [1, 2]" ... */
+const char *value_text(Arena *a, Value v);
+
+/* ---- scopes ---- */
+
+typedef struct Binding { const char *name; Value value; } Binding;
+typedef struct Scope {
+    struct Scope *up;        /* the enclosing body, NULL at a block's or net's own */
+    VEC(Binding) binding;
+} Scope;
+
+/* ---- the resolver ---- */
+
+typedef struct Used { const char *name; int count; } Used;
+
+/* One block or net being expanded. */
+typedef struct Frame {
+    struct Frame *up;
+    const char *path;        /* prefix of parameters: "layer.0" or "" */
+    const char *name;        /* the block's */
+    const Ast *ast;
+    Scope *scope;
+    VEC(Used) used;          /* layer names in this path */
+    const char *label;       /* of the pipe being evaluated, for the call it labels */
+    bool returned;
+    Value result;
+} Frame;
+
+typedef struct Resolver {
+    Arena *arena;
+    Model *model;
+    Diag *diag;
+    const ResolveOptions *options;
+    Graph *graph;
+    Scope *consts;
+    Frame *frame;
+    Span user;               /* the call in the user's text while the prelude is expanded; else {0,0} */
+    const char *layer;       /* the outermost prelude block being expanded */
+    int64_t draws;           /* random draws so far: keys */
+    int depth;
+    int64_t iterations;
+    VEC(Node *) total;       /* operand of each total.k */
+    VEC(const char *) names; /* of metrics, so that each is unique */
+    bool in_loss;
+} Resolver;
+
+/* An error at the place the user wrote: inside the prelude, at the user's call, with a note on the block. */
+void resolve_error(Resolver *r, Span span, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+Value resolve_expr(Resolver *r, const Ast *e);
+/* The single value meant: the first of a tuple. */
+Value resolve_single(Resolver *r, const Ast *e);
+void resolve_body(Resolver *r, const Ast *body);
+Value *scope_find(Scope *s, const char *name);
+void scope_set(Arena *a, Scope *s, const char *name, Value v);
+Scope *scope_new(Arena *a, Scope *up);
+
+/* Checked conversions; false after an error at span. `what` names what is wanted: "axis". */
+bool value_to_int(Resolver *r, Value v, Span span, const char *what, int64_t low, int64_t high, int64_t *out);
+bool value_to_real(Resolver *r, Value v, Span span, const char *what, double *out);
+bool value_to_bool(Resolver *r, Value v, Span span, const char *what, bool *out);
+/* A number becomes a rank-0 tensor; integers tensors become f32 when `real`. NULL after an error. */
+Node *value_to_node(Resolver *r, Value v, Span span, const char *what, bool real);
+/* A number or a list of `n` of them, each in [low, high]. */
+bool value_to_ints(Resolver *r, Value v, Span span, const char *what, int n, int64_t low, int64_t high, int64_t *out);
+/* A list of dimensions, lists in it spliced; per sample. */
+bool value_to_shape(Resolver *r, const Value *v, int n, Span span, Shape *out);
+
+Value resolve_binary(Resolver *r, AstOp op, Value x, Value y, Span span);
+/* NumPy's rule per sample; both get equal shapes. False after an error. */
+bool resolve_broadcast(Resolver *r, Node **x, Node **y, Span span, const char *what);
+/* Calls a block or a builtin. `pipe` is the value in front, or NULL. */
+Value resolve_call(Resolver *r, const Ast *call, const Value *pipe, const Ast *pipe_ast, const Ast *label);
+
+/* The shape without the batch. */
+Shape sample_shape(const Node *n);
+/* Axis as the user counts to axis of the node. False after an error. */
+bool sample_axis(Resolver *r, const Node *n, Value v, Span span, int *axis);
+
+/* ---- builtins ---- */
+
+enum { BUILTIN_ARGS = 8 };
+typedef struct Call {
+    Resolver *r;
+    Span span;                    /* of the call */
+    const char *name;
+    int n;                        /* arguments given or not: as the builtin's formals */
+    bool given[BUILTIN_ARGS];
+    Value arg[BUILTIN_ARGS];
+    Span at[BUILTIN_ARGS];
+} Call;
+
+typedef struct Builtin {
+    const char *name;
+    const char *formals;          /* "x, axis=, keep=": a name with = may be left out */
+    Value (*call)(Call *c);
+} Builtin;
+extern const Builtin builtins[];  /* ends with a NULL name */
+const Builtin *builtin_find(const char *name);
+
+/* A loss in train and evaluate mode, a metric, an update: see resolve_root.c. */
+Value total_of(Resolver *r, Node *x, Span span);
+Node *mean_over_sample(Resolver *r, Node *x);
+Node *node_batch_mean(Graph *g, Node *x);
+
+#endif

@@ -13,7 +13,7 @@ expect() {
     "$@" >"$T/out" 2>"$T/err" </dev/null
     got=$?
     if [ $got != "$want" ]; then echo "FAIL $name: status $got, not $want"; head -3 "$T/err"
-    elif ! grep -q -e "$pattern" "$T/err"; then echo "FAIL $name: no line matches '$pattern'"; head -3 "$T/err"
+    elif [ "$pattern" ] && ! grep -q -e "$pattern" "$T/err"; then echo "FAIL $name: no line matches '$pattern'"; head -3 "$T/err"
     else echo "ok $name"; fi
 }
 # bad NAME PATTERN TEXT: a model that must be refused at the place that PATTERN names
@@ -22,8 +22,8 @@ bad() {
     expect 1 "$1" "$2" "$N" check "$T/$1.net"
 }
 
-bad unknown_name    ':2:20: error: .*dence'        'net a { input x : f32[4]\n    output y = x -> dence(3) }\n'
-bad unknown_value   ':1:39: error: .*`q`'          'net a { input x : f32[4] output y = x + q }\n'
+bad unknown_name    ':2:21: error: .*dence.*dense'        'net a { input x : f32[4]\n    output y = x -> dence(3) }\n'
+bad unknown_value   ':1:41: error: .*`q`'          'net a { input x : f32[4] output y = x + q }\n'
 bad wrong_shape     ':1:[0-9]*: error: .*\[4\].*\[3\]\|\[3\].*\[4\]' 'net a { input x : f32[4] input y : f32[3] output z = x + y }\n'
 bad missing_brace   'error: '                      'net a { input x : f32[4] output y = x -> dense(3)\n'
 bad bad_number      ':1:[0-9]*: error: '           'net a { input x : f32[12abc] output x }\n'
@@ -66,7 +66,7 @@ if [ "$n" -ge 5 ]; then echo "ok five_errors"; else echo "FAIL five_errors: $n";
 awk 'BEGIN { printf "net a { input x : f32[4] output y = "; for (i = 0; i < 100000; i++) printf "("; print "x }" }' >"$T/deep.net"
 expect 1 deep_parentheses 'error: ' "$N" check "$T/deep.net"
 awk 'BEGIN { printf "net a { input x : f32[4] y = x"; for (i = 0; i < 100000; i++) printf " + x"; print " output y }" }' >"$T/long.net"
-(ulimit -s 1024; expect 0 long_sum '' "$N" check "$T/long.net") 2>/dev/null || expect 1 long_sum 'error: ' "$N" check "$T/long.net"
+expect 1 long_sum 'error: .*deep' "$N" check "$T/long.net"
 awk 'BEGIN { print "net a { input x : f32[4] output x }"; for (i = 0; i < 16500; i++) printf "# %01000d\n", i; }' | head -c 16000000 >"$T/large.net"
 expect 0 sixteen_megabytes '' "$N" check "$T/large.net"
 awk 'BEGIN { print "net a { input x : f32[4] output x }"; for (i = 0; i < 17500; i++) printf "# %01000d\n", i; }' >"$T/larger.net"

@@ -4,6 +4,8 @@
 
 #include "../loop/loop.h"
 
+enum { POWER_MAX = 8 };            /* x^8 is still computed as a product */
+
 /* What becomes of one node. */
 typedef struct Fate {
     bool live;                     /* a root that runs in C needs it */

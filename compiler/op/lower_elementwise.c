@@ -35,8 +35,6 @@ BINARY(ge)
 #undef UNARY
 #undef BINARY
 
-enum { POWER_MAX = 8 };            /* x^8 is still a product */
-
 /* x^n by squaring, for a whole constant n. */
 static Expr *product(Arena *a, Expr *x, int n)
 {

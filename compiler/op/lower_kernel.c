@@ -59,16 +59,18 @@ static const char *wanted_name(const Lower *l, const Node *n)
 
 /* ---- axes ---- */
 
-Kernel *kernel_begin(Lower *l, const Node *n)
+static Kernel *begin(Lower *l, const Node *n, const char *suffix)
 {
     Kernel *k = NEW(l->arena, Kernel);
     k->node = n;
-    k->name = name_take(l, wanted_name(l, n));
+    k->name = name_take(l, arena_printf(l->arena, "%s%s", wanted_name(l, n), suffix));
     l->computing = l->hole = NULL;
     l->filler = NULL;
     l->memo.n = 0;
     return k;
 }
+
+Kernel *kernel_begin(Lower *l, const Node *n) { return begin(l, n, ""); }
 
 Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool reduce)
 {
@@ -139,7 +141,7 @@ void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *i
 void kernel_fill(Lower *l, const Node *n, double value)
 {
     Affine index[RANK_MAX];
-    Kernel *k = kernel_begin(l, n);
+    Kernel *k = begin(l, n, "_fill");
     kernel_box(l, k, n, n->shape, NULL, index);
     kernel_end(l, k, n, ex_number(l->arena, value), index);
 }
@@ -157,7 +159,7 @@ void kernel_store(Lower *l, const Node *n)
 void kernel_copy(Lower *l, const Node *n, Buffer *to)
 {
     Affine index[RANK_MAX];
-    Kernel *k = kernel_begin(l, n);
+    Kernel *k = begin(l, n, "_copy");
     box_axes(l, k, n, to, n->shape, NULL, index);
     k->value = lower_value(l, n, index);
     finish(l, k, to, index);
@@ -166,7 +168,7 @@ void kernel_copy(Lower *l, const Node *n, Buffer *to)
 void kernel_move(Lower *l, Buffer *from, Buffer *to)
 {
     Affine index[RANK_MAX];
-    Kernel *k = kernel_begin(l, from->node);
+    Kernel *k = begin(l, from->node, "_copy");
     box_axes(l, k, from->node, to, to->shape, NULL, index);
     k->value = ex_load(l->arena, from, index);
     finish(l, k, to, index);

@@ -8,6 +8,7 @@ typedef struct Order {
     Ints *writers, *readers;       /* of each buffer's memory: kernels, ascending */
     Ints *after;                   /* by kernel: those that must run after it */
     int n_after;                   /* capacity of `after` in kernels */
+    int *seen, *reads, stamp;      /* by kernel: marks of the search that has the stamp */
 } Order;
 
 static void note(Order *o, Ints *list, int kernel)
@@ -50,24 +51,22 @@ static bool reads_in_place(const Expr *e, const Buffer *memory, const Affine *st
 /* Whether any kernel but `from` itself that reads the old value must run after `from`. */
 static bool runs_before_reader(Order *o, int from, const Ints *readers)
 {
-    int n = o->l->program->kernel.n;
-    bool found = false;
     Ints stack = { 0 };
-    if (readers->n == 0 || (readers->n == 1 && readers->at[0] == from) || o->after[from].n == 0) return false;
-    bool *seen = NEW_ARRAY(o->l->arena, bool, n), *reads = NEW_ARRAY(o->l->arena, bool, n);
-    for (int i = 0; i < readers->n; i++) reads[readers->at[i]] = readers->at[i] != from;
+    o->stamp++;
+    for (int i = 0; i < readers->n; i++)
+        if (readers->at[i] != from) o->reads[readers->at[i]] = o->stamp;
     vec_push(o->l->arena, &stack, from);
-    while (stack.n && !found) {
+    while (stack.n) {
         const Ints *after = &o->after[stack.at[--stack.n]];
         for (int i = 0; i < after->n; i++) {
             int k = after->at[i];
-            if (seen[k]) continue;
-            seen[k] = true;
-            found |= reads[k];
+            if (o->seen[k] == o->stamp) continue;
+            if (o->reads[k] == o->stamp) return true;
+            o->seen[k] = o->stamp;
             vec_push(o->l->arena, &stack, k);
         }
     }
-    return found;
+    return false;
 }
 
 static bool may_store_in_place(Order *o, const Update *u)
@@ -118,8 +117,12 @@ static void replace_buffers(Program *p, Buffer *const *instead)
         if (k->result) replace_loads(k->result, instead);
         k->out = replaced(k->out, instead);
     }
-    for (int i = 0; i < p->buffer.n; i++)
-        if (p->buffer.at[i]->base) p->buffer.at[i]->base = replaced(p->buffer.at[i]->base, instead);
+    for (int i = 0; i < p->buffer.n; i++) {
+        Buffer *b = p->buffer.at[i];
+        if (!b->base) continue;
+        b->base = replaced(b->base, instead);
+        b->kind = b->base->kind;
+    }
     for (int i = 0; i < p->buffer.n; i++)
         if (!instead[i]) p->buffer.at[n++] = p->buffer.at[i];
     p->buffer.n = n;
@@ -178,6 +181,8 @@ void lower_order(Lower *l)
     o.writers = NEW_ARRAY(l->arena, Ints, p->buffer.n);
     o.readers = NEW_ARRAY(l->arena, Ints, p->buffer.n);
     o.after = NEW_ARRAY(l->arena, Ints, o.n_after);
+    o.seen = NEW_ARRAY(l->arena, int, o.n_after);
+    o.reads = NEW_ARRAY(l->arena, int, o.n_after);
     Buffer **instead = NEW_ARRAY(l->arena, Buffer *, p->buffer.n);
     for (int i = 0; i < p->kernel.n; i++) {
         const Kernel *k = p->kernel.at[i];

@@ -147,7 +147,7 @@ static void measure(Decide *d, const Node *n)
         carries |= op_is_elementwise(n->op) && fate_of(d->l, x)->users == 1 && (has_epilogue(x) || d->carries[x->id]);
         if (!pulled(d, x)) continue;
         cost += d->cost[x->id];
-        tree += d->tree[x->id];
+        tree += d->tree[x->id] * (n->op == OP_pow ? POWER_MAX : 1);
     }
     d->cost[n->id] = cost < 1000 ? cost : 1000;
     d->tree[n->id] = tree;

@@ -1,0 +1,147 @@
+/* nest.c -- a kernel as a nest: linear addresses, merged axes, each distinct subexpression once. */
+#include "schedule.h"
+
+#include <string.h>
+
+static bool value_equal(const Value *x, const Value *y)
+{
+    return x->kind == y->kind && memcmp(&x->number, &y->number, sizeof x->number) == 0 && x->buffer == y->buffer &&
+           x->key == y->key && affine_equal(&x->at, &y->at) && !memcmp(x->arg, y->arg, sizeof x->arg);
+}
+
+static int value_add(Arena *a, Nest *n, const Value *v)
+{
+    for (int i = 0; i < n->value.n; i++)
+        if (value_equal(&n->value.at[i], v)) return i;
+    vec_push(a, &n->value, *v);
+    return n->value.n - 1;
+}
+
+/* Kernels may reach one Expr by many ways: `seen` keeps the walk linear. */
+typedef struct Seen { const Expr *e; int value; } Seen;
+typedef struct Walk { Arena *arena; Nest *nest; VEC(Seen) seen; } Walk;
+
+static int walk(Walk *w, const Expr *e)
+{
+    for (int i = 0; i < w->seen.n; i++)
+        if (w->seen.at[i].e == e) return w->seen.at[i].value;
+    Value v = {.kind = e->kind, .arg = {-1, -1, -1}};
+    if (e->kind == EX_constant) v.number = e->value;
+    if (e->kind == EX_load) {
+        v.buffer = buffer_memory(e->buffer);
+        v.at = buffer_address(e->buffer, e->index);
+    }
+    if (e->kind == EX_random) v.key = e->key;
+    if (e->kind == EX_index || e->kind == EX_random) v.at = e->index[0];
+    for (int i = 0; i < expr_args[e->kind]; i++) v.arg[i] = walk(w, e->arg[i]);
+    int id = value_add(w->arena, w->nest, &v);
+    vec_push(w->arena, &w->seen, (Seen){e, id});
+    return id;
+}
+
+static void mark_needed(Nest *n, int root, bool result)
+{
+    Value *v = &n->value.at[root];
+    bool *mark = result ? &v->in_result : &v->in_body;
+    v->uses++;
+    if (*mark) return;
+    *mark = true;
+    for (int i = 0; i < expr_args[v->kind]; i++) mark_needed(n, v->arg[i], result);
+}
+
+/* ---- axes ---- */
+
+static Affine without_axis(const Affine *x, int gone)
+{
+    Affine y = {.offset = x->offset};
+    for (int i = 0; i < x->n; i++) {
+        int axis = x->term[i].axis;
+        if (axis == gone) continue;
+        y.term[y.n].axis = axis > gone ? axis - 1 : axis;
+        y.term[y.n++].coef = x->term[i].coef;
+    }
+    return y;
+}
+
+static void drop_axis(Nest *n, int gone)
+{
+    for (int i = 0; i < n->value.n; i++) n->value.at[i].at = without_axis(&n->value.at[i].at, gone);
+    n->store = without_axis(&n->store, gone);
+    if (gone < n->n_out) n->n_out--;
+    for (int i = gone; i + 1 < n->n_axes; i++) n->axis[i] = n->axis[i + 1];
+    n->n_axes--;
+}
+
+static bool runs_on(const Affine *x, int outer, int inner, int64_t extent)
+{
+    return affine_coef(x, outer) == affine_coef(x, inner) * extent;
+}
+
+/* Whether every address steps from the end of `inner` to the next of `outer` as within `inner`. */
+static bool can_merge(const Nest *n, int outer, int inner)
+{
+    int64_t extent = n->axis[inner].extent;
+    if (n->axis[outer].reduce != n->axis[inner].reduce || !runs_on(&n->store, outer, inner, extent)) return false;
+    for (int i = 0; i < n->value.n; i++)
+        if (!runs_on(&n->value.at[i].at, outer, inner, extent)) return false;
+    return true;
+}
+
+static bool merge_one(Arena *a, Nest *n)
+{
+    for (int outer = 0; outer < n->n_axes; outer++)
+        for (int inner = 0; inner < n->n_axes; inner++) {
+            if (inner == outer || !can_merge(n, outer, inner)) continue;
+            n->axis[inner].name = arena_printf(a, "%s_%s", n->axis[outer].name, n->axis[inner].name);
+            n->axis[inner].extent *= n->axis[outer].extent;
+            drop_axis(n, outer);
+            return true;
+        }
+    return false;
+}
+
+static void find_axes(Nest *n)
+{
+    for (int i = 0; i < n->value.n; i++) {
+        Value *v = &n->value.at[i];
+        for (int t = 0; t < v->at.n; t++) v->axes |= 1u << v->at.term[t].axis;
+        for (int k = 0; k < expr_args[v->kind]; k++) v->axes |= n->value.at[v->arg[k]].axes;
+        if (v->kind == EX_reduced) v->axes = (1u << n->n_out) - 1;
+    }
+}
+
+/* Where nothing is reduced the reduced value is the value itself, and there is one expression. */
+static void join_result(Nest *n)
+{
+    if (n->n_out < n->n_axes || n->result < 0) return;
+    int reduced = -1;
+    for (int i = 0; i < n->value.n; i++)
+        if (n->value.at[i].kind == EX_reduced) reduced = i;
+    for (int i = 0; reduced >= 0 && i < n->value.n; i++)
+        for (int k = 0; k < expr_args[n->value.at[i].kind]; k++)
+            if (n->value.at[i].arg[k] == reduced) n->value.at[i].arg[k] = n->body;
+    if (n->result != reduced) n->body = n->result;
+    n->result = -1;
+}
+
+Nest *nest_new(Arena *a, const Kernel *k)
+{
+    Nest *n = NEW(a, Nest);
+    n->kernel = k;
+    n->n_axes = k->n_axes;
+    memcpy(n->axis, k->axis, sizeof n->axis);
+    while (n->n_out < n->n_axes && !n->axis[n->n_out].reduce) n->n_out++;
+    Walk w = {.arena = a, .nest = n};
+    n->body = walk(&w, k->value);
+    n->result = k->result ? walk(&w, k->result) : -1;
+    n->out = buffer_memory(k->out);
+    n->store = buffer_address(k->out, k->store);
+    for (int i = n->n_axes - 1; i >= 0; i--)
+        if (n->axis[i].extent == 1) drop_axis(n, i);
+    while (merge_one(a, n)) continue;
+    join_result(n);
+    mark_needed(n, n->body, false);
+    if (n->result >= 0) mark_needed(n, n->result, true);
+    find_axes(n);
+    return n;
+}

@@ -1,0 +1,312 @@
+/* plan.c -- the choices for one nest, by a small cost model: lanes, register tile, order of loops, unrolling. */
+#include "schedule.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8 };
+
+static bool reduces(const Nest *n) { return n->n_out < n->n_axes; }
+
+static bool is_leaf(const Value *v)
+{
+    return v->kind == EX_constant || v->kind == EX_load || v->kind == EX_index || v->kind == EX_reduced;
+}
+
+/* Instructions for one instance of a value, next to a multiplication's 1. */
+static double value_cost(const Value *v, int lane, int lanes)
+{
+    if (v->kind == EX_load) {
+        int64_t step = lane >= 0 ? affine_coef(&v->at, lane) : 0;
+        return step == 0 || step == 1 ? 1 : 1.5 * lanes;
+    }
+    if (is_leaf(v)) return 0;
+    switch (v->kind) {
+    case EX_exp: case EX_expm1: case EX_log: case EX_log1p: case EX_tanh: case EX_sigmoid: case EX_erf: return 15;
+    case EX_sin: case EX_cos: case EX_pow: return 20.0 * lanes;
+    case EX_div: case EX_sqrt: return 4;
+    case EX_random: return 12;
+    default: return 1;
+    }
+}
+
+/* ---- which axis feeds the lanes ---- */
+
+static double expression_cost(const Nest *n, bool result, int lane, int lanes)
+{
+    double cost = 1;
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (result ? v->in_result : v->in_body) cost += value_cost(v, lane, lanes);
+    }
+    return cost;
+}
+
+static double points(const Nest *n, bool reduce)
+{
+    double p = 1;
+    for (int i = 0; i < n->n_axes; i++)
+        if (n->axis[i].reduce == reduce) p *= (double)n->axis[i].extent;
+    return p;
+}
+
+/* Work of the kernel when `lane` feeds the vectors; -1 for none. */
+static double lane_cost(const Nest *n, int lane, int lanes)
+{
+    double out = points(n, false), reduce = reduces(n) ? points(n, true) : 1;
+    int64_t step = lane < 0 || lane >= n->n_out ? 0 : affine_coef(&n->store, lane);
+    double store = lane < 0 || lane >= n->n_out || step == 1 ? 1 : 1.5 * lanes;
+    if (lane >= 0) {
+        double filled = ceil((double)n->axis[lane].extent / lanes) / (double)n->axis[lane].extent;
+        if (lane < n->n_out) out *= filled;
+        else {
+            reduce *= filled;
+            store += 2 * log2(lanes) + 2;
+        }
+    }
+    double inner = out * reduce * expression_cost(n, false, lane, lanes);
+    return inner + out * (store + (n->result >= 0 ? expression_cost(n, true, lane, lanes) : 0));
+}
+
+static int choose_lane(const Nest *n, const Target *t)
+{
+    int best = -1;
+    if (t->lanes == 1) return -1;
+    double least = lane_cost(n, -1, 1);
+    for (int i = n->n_axes - 1; i >= 0; i--) {
+        if (i < n->n_out && affine_coef(&n->store, i) == 0) continue;   /* lanes would store to one address */
+        double cost = lane_cost(n, i, t->lanes);
+        if (cost < least) {
+            least = cost;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* ---- register tile ---- */
+
+/* Vectors (rows for other axes) along an axis. */
+static int64_t axis_steps(const Nest *n, const Plan *p, const Target *t, int axis)
+{
+    return axis == p->lane ? (n->axis[axis].extent + t->lanes - 1) / t->lanes : n->axis[axis].extent;
+}
+
+typedef struct Counts { int count[AXES_MAX]; } Counts;
+
+static int instances(const Nest *n, unsigned axes, const Counts *c)
+{
+    int k = 1;
+    for (int i = 0; i < n->n_axes; i++)
+        if (axes >> i & 1) k *= c->count[i];
+    return k;
+}
+
+static unsigned accumulator_axes(const Nest *n, const Plan *p)
+{
+    unsigned axes = (1u << n->n_out) - 1;
+    return p->lane >= n->n_out ? axes | 1u << p->lane : axes;
+}
+
+/* Cycles of one reduction step of a full tile: two loads, two operations a cycle, four of latency. */
+static double step_cost(const Nest *n, const Plan *p, const Target *t, const Counts *c)
+{
+    double loads = 0, operations = instances(n, accumulator_axes(n, p), c);
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (!v->in_body || !(v->axes >> n->n_out)) continue;                /* computed outside the reduction */
+        if (v->kind == EX_mul && i == n->body) continue;                    /* part of the accumulation */
+        double cost = instances(n, v->axes, c) * value_cost(v, p->lane, t->lanes);
+        if (v->kind == EX_load) loads += cost;
+        else operations += cost;
+    }
+    return fmax(fmax(operations / 2, loads / 2), fmax(4, (operations + loads) / 4)) + 0.5;
+}
+
+static int registers_needed(const Nest *n, const Plan *p, const Target *t, const Counts *c)
+{
+    int accumulators = instances(n, accumulator_axes(n, p), c), few = 1000, loads = 0;
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (v->kind != EX_load || !v->in_body) continue;
+        int k = instances(n, v->axes, c);
+        few = k < few ? k : few;
+        loads++;
+    }
+    bool fma = t->lanes > 1 && strcmp(t->name, "sse") != 0;
+    return accumulators + (loads ? few + 1 : 1) + (fma ? 0 : 2);
+}
+
+/* Cycles of the whole kernel: the full tiles and the rest along each tiled axis. */
+static double tile_cost(const Nest *n, const Plan *p, const Target *t, const Counts *c, Counts *piece, int axis)
+{
+    if (axis == n->n_axes) {
+        double tile = 2.0 * instances(n, accumulator_axes(n, p), piece) + 12, steps = points(n, true);
+        if (p->lane >= n->n_out) steps /= (double)n->axis[p->lane].extent;
+        return step_cost(n, p, t, piece) * steps + tile / 1;
+    }
+    if (c->count[axis] == 1 && axis != p->lane) return tile_cost(n, p, t, c, piece, axis + 1);
+    int64_t steps = axis_steps(n, p, t, axis);
+    double cost = 0;
+    int64_t full = steps / c->count[axis], rest = steps % c->count[axis];
+    piece->count[axis] = c->count[axis];
+    if (full) cost += (double)full * tile_cost(n, p, t, c, piece, axis + 1);
+    piece->count[axis] = (int)rest;
+    if (rest) cost += tile_cost(n, p, t, c, piece, axis + 1);
+    piece->count[axis] = c->count[axis];
+    return cost;
+}
+
+/* An axis along which some load in the body stays where it is, so that a tile reads it once. */
+static bool reuses(const Nest *n, int axis)
+{
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (v->in_body && v->kind == EX_load && !(v->axes >> axis & 1)) return true;
+    }
+    return false;
+}
+
+static void try_tile(const Nest *n, const Target *t, Plan *p, Counts *c, double *least)
+{
+    if (registers_needed(n, p, t, c) >= t->registers || instances(n, ~0u, c) > 24) return;
+    Counts piece = *c;
+    double untiled = 1;                     /* iterations of the axes that tile_cost does not walk */
+    for (int i = 0; i < n->n_out; i++)
+        if (c->count[i] == 1 && i != p->lane) untiled *= (double)n->axis[i].extent;
+    double cost = untiled * tile_cost(n, p, t, c, &piece, 0);
+    if (cost >= *least * 0.999) return;
+    *least = cost;
+    memcpy(p->count, c->count, sizeof p->count);
+}
+
+static int limit(int64_t steps, int most) { return steps < most ? (int)steps : most; }
+
+/* Tries every tile of vectors x rows along one or two axes. */
+static void choose_tile(const Nest *n, const Target *t, Plan *p)
+{
+    Counts c;
+    double least = INFINITY;
+    for (int i = 0; i < AXES_MAX; i++) c.count[i] = 1;
+    int vectors = p->lane < 0 ? 1 : limit(axis_steps(n, p, t, p->lane), VECTORS_MAX);
+    for (int nv = 1; nv <= vectors; nv++)
+        for (int x = 0; x < n->n_out; x++) {
+            if (p->lane >= 0) c.count[p->lane] = nv;
+            if (x == p->lane || !reuses(n, x)) {
+                try_tile(n, t, p, &c, &least);
+                continue;
+            }
+            for (int i = 1; i <= limit(n->axis[x].extent, TILE_MAX); i++)
+                for (int y = 0; y <= x; y++) {
+                    int most = y == p->lane || y == x || !reuses(n, y) ? 1 : limit(n->axis[y].extent, TILE_MAX);
+                    for (int j = 1; j <= most; j++) {
+                        c.count[x] = i;
+                        if (y != x && y != p->lane) c.count[y] = j;
+                        try_tile(n, t, p, &c, &least);
+                        if (y != x && y != p->lane) c.count[y] = 1;
+                    }
+                    c.count[x] = 1;
+                }
+        }
+    if (n->n_out == 0)
+        for (int nv = 1; nv <= limit(vectors, 4); nv++) {
+            if (p->lane >= 0) c.count[p->lane] = nv;
+            try_tile(n, t, p, &c, &least);
+        }
+}
+
+/* ---- order and unrolling ---- */
+
+static int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
+
+static int64_t load_stride(const Nest *n, int axis)
+{
+    int64_t most = 0;
+    for (int i = 0; i < n->value.n; i++)
+        if (n->value.at[i].kind == EX_load) {
+            int64_t s = magnitude(affine_coef(&n->value.at[i].at, axis));
+            most = s > most ? s : most;
+        }
+    return most;
+}
+
+static bool lane_loads_need(const Nest *n, const Plan *p, int axis)
+{
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (v->in_body && v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1 && v->axes >> axis & 1) return true;
+    }
+    return false;
+}
+
+/* Sort key: smaller is further outside. Where a vector operand (weights) is reused, its lanes' loop stands outside
+   the rows that reuse it, so that it stays in the cache. */
+static int loop_rank(const Nest *n, const Plan *p, int axis)
+{
+    if (axis >= n->n_out) return axis == p->lane ? 5 : 4;
+    if (!reduces(n)) return axis == p->lane ? 3 : 2;
+    if (axis == p->lane) return 1;
+    if (p->count[axis] > 1) return 3;
+    return lane_loads_need(n, p, axis) ? 0 : 2;
+}
+
+static void choose_order(const Nest *n, Plan *p)
+{
+    for (int i = 0; i < n->n_axes; i++) {
+        int at = i, rank = loop_rank(n, p, i);
+        int64_t stride = i < n->n_out ? magnitude(affine_coef(&n->store, i)) : load_stride(n, i);
+        for (; at > 0; at--) {
+            int before = p->order[at - 1], other = loop_rank(n, p, before);
+            int64_t s = before < n->n_out ? magnitude(affine_coef(&n->store, before)) : load_stride(n, before);
+            if (other < rank || (other == rank && s >= stride)) break;
+            p->order[at] = before;
+        }
+        p->order[at] = i;
+    }
+}
+
+/* Innermost reduce axes: whole windows where they are small, else a few steps at a time. */
+static void choose_unroll(const Nest *n, Plan *p)
+{
+    Counts c;
+    memcpy(c.count, p->count, sizeof c.count);
+    int statements = instances(n, accumulator_axes(n, p), &c), written = 1;
+    for (int i = n->n_axes - 1; i >= n->n_out; i--) {
+        int axis = p->order[i];
+        int64_t extent = n->axis[axis].extent;
+        if (axis == p->lane) continue;
+        if (extent <= WINDOW_MAX && written * extent * statements <= STATEMENTS_MAX) {
+            p->unroll[axis] = (int)extent;
+            written *= (int)extent;
+            continue;
+        }
+        for (int u = 8; u > 1 && written == 1; u /= 2)
+            if (extent >= 2 * u && (u * statements <= STATEMENTS_MAX / 2 || u == 2)) {
+                p->unroll[axis] = u;
+                break;
+            }
+        return;
+    }
+}
+
+void plan_levels(Nest *n, const Plan *p)
+{
+    for (int i = 0; i < n->value.n; i++) {
+        Value *v = &n->value.at[i];
+        v->level = 0;
+        for (int k = 0; k < n->n_axes; k++)
+            if (v->axes >> p->order[k] & 1) v->level = k + 1;
+        if (v->kind == EX_reduced) v->level = n->n_out;
+    }
+}
+
+void plan_choose(const Nest *n, const Target *t, Plan *p)
+{
+    memset(p, 0, sizeof *p);
+    for (int i = 0; i < AXES_MAX; i++) p->count[i] = p->unroll[i] = 1;
+    p->lane = choose_lane(n, t);
+    if (reduces(n)) choose_tile(n, t, p);
+    choose_order(n, p);
+    choose_unroll(n, p);
+}

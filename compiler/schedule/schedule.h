@@ -1,0 +1,76 @@
+/* schedule.h -- from a kernel to statements: which axis feeds the vector lanes, which axes the register tile, what is
+   unrolled, and where each subexpression is computed. The only header of the schedule. */
+#ifndef NETC_SCHEDULE_H
+#define NETC_SCHEDULE_H
+
+#include "../loop/loop.h"
+#include "../target/target.h"
+
+/* ---- nest: a kernel with linear addresses, axes merged where they run through memory as one, expressions as a DAG ---- */
+
+/* One distinct subexpression; arguments stand before their users. */
+typedef struct Value {
+    ExprKind kind;
+    double number;                 /* constant */
+    const Buffer *buffer;          /* load: the buffer whose memory it is */
+    uint32_t key;                  /* random */
+    Affine at;                     /* load: address; index, random: the index; over the nest's axes */
+    int arg[3];
+    unsigned axes;                 /* bit per axis that it depends on */
+    int uses;                      /* as an argument or as a root */
+    bool in_body, in_result;       /* which of the two expressions need it */
+    int level;                     /* computed when so many loops are open: 0 before all, n_axes inside all */
+} Value;
+
+typedef struct Nest {
+    const Kernel *kernel;
+    int n_axes, n_out;             /* out axes first; no axis of extent 1 */
+    Axis axis[AXES_MAX];
+    VEC(Value) value;
+    int body, result;              /* roots; result is -1 where the kernel has none */
+    const Buffer *out;
+    Affine store;                  /* address in `out` */
+} Nest;
+
+Nest *nest_new(Arena *a, const Kernel *k);
+
+/* ---- plan: the choices ---- */
+
+typedef struct Plan {
+    int lane;                      /* axis whose neighbours fill a vector; -1: no vectors */
+    int count[AXES_MAX];           /* lane axis: vectors per step; other out axes: rows of the register tile */
+    int unroll[AXES_MAX];          /* reduce axes: steps written out one after the other */
+    int order[AXES_MAX];           /* loops from outside in; reduce axes behind out axes */
+} Plan;
+
+void plan_choose(const Nest *n, const Target *t, Plan *p);
+/* Sets each value's level for the order of the plan. */
+void plan_levels(Nest *n, const Plan *p);
+
+/* ---- statements ---- */
+
+typedef enum StmtKind {
+    STMT_loop,                     /* axis from `from` to `to` by `step`; a single step is no loop */
+    STMT_at,                       /* one unrolled step of a reduce axis: the loop's axis + from */
+    STMT_let,                      /* compute the values of `level` */
+    STMT_clear,                    /* accumulators = the neutral element */
+    STMT_update,                   /* accumulate one point (or tile) */
+    STMT_finish                    /* result and store */
+} StmtKind;
+
+typedef struct Stmt Stmt;
+struct Stmt {
+    StmtKind kind;
+    int axis;
+    int64_t from, to, step;
+    int count;                     /* loop: instances of the axis in one step; the lane axis counts vectors */
+    int tail;                      /* loop over lanes: elements in the last vector; 0 when it is full */
+    bool only;                     /* loop: the axis has no other piece */
+    int level;                     /* let */
+    VEC(Stmt *) body;
+};
+
+/* The whole kernel as a block (an STMT_at without axis: axis is -1). */
+Stmt *stmt_build(Arena *a, const Nest *n, const Plan *p, const Target *t);
+
+#endif

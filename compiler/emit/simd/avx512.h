@@ -1,0 +1,32 @@
+/* avx512.h -- AVX-512 F, VL, BW, DQ: what the vector extensions do not say well. */
+
+HELPER vf vfma(vf x, vf y, vf z) { return (vf)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z); }
+
+HELPER vf vmax(vf x, vf y) { return (vf)_mm512_max_ps((__m512)x, (__m512)y); }
+
+HELPER vf vmin(vf x, vf y) { return (vf)_mm512_min_ps((__m512)x, (__m512)y); }
+
+HELPER vf vselect(vi mask, vf x, vf y)
+{
+    return (vf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)mask), (__m512)y, (__m512)x);
+}
+
+HELPER vf vsqrt(vf x) { return (vf)_mm512_sqrt_ps((__m512)x); }
+
+HELPER vf vfloor(vf x) { return (vf)_mm512_floor_ps((__m512)x); }
+
+HELPER vf vload_u8(const uint8_t *p)
+{
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+
+/* The first n elements; 0 in the lanes behind them. */
+HELPER vf vload_n(const float *p, int n) { return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+
+HELPER void vstore_n(float *p, int n, vf x) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x); }
+
+HELPER float hsum(vf x) { return _mm512_reduce_add_ps((__m512)x); }
+
+HELPER float hmax(vf x) { return _mm512_reduce_max_ps((__m512)x); }
+
+HELPER float hmin(vf x) { return _mm512_reduce_min_ps((__m512)x); }

@@ -1,0 +1,164 @@
+/* functions.h -- elementary functions of vectors, over the helpers of base.h and of one instruction set. Errors are the
+   largest over all floats, in units of the last place; infinities, NaN and denormals give what libm gives. */
+
+HELPER vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
+
+HELPER vf vrelu(vf x) { return vmax(x, (vf){ 0 }); }
+
+/* x in the first n lanes, `other` behind them. */
+HELPER vf vkeep_n(vf x, int n, float other) { return vselect(vlanes() < vset1_i(n), x, vset1(other)); }
+
+/* x = n ln 2 + r, |r| <= ln 2 / 2; gives e^r - 1 by a polynomial, and n + 0x4b400000 in the bits of *n. */
+HELPER vf vexp_reduced(vf x, vf *n)
+{
+    const vf magic = vset1(12582912.0f);
+    *n = vfma(x, vset1(1.44269504f), magic);
+    const vf k = *n - magic;
+    const vf r = vfma(k, vset1(-1.42860677e-6f), vfma(k, vset1(-0.693145752f), x));
+    vf p = vset1(0.0013814548709f);
+    p = vfma(p, r, vset1(0.0083687155987f));
+    p = vfma(p, r, vset1(0.0416683886943f));
+    p = vfma(p, r, vset1(0.1666652062773f));
+    p = vfma(p, r, vset1(0.4999999344516f));
+    return vfma(p, r * r, r);
+}
+
+/* e^x, 1.1 ulp. The power of two is applied in halves, so that overflow and denormals come out right. */
+HELPER vf vexp(vf x)
+{
+    vf bits;
+    const vf p = vexp_reduced(vmin(vmax(x, vset1(-104.0f)), vset1(89.0f)), &bits) + 1.0f;
+    const vi n = (vi)bits - 0x4b400000, half = n >> 1;
+    const vf y = p * (vf)((half + 127) << 23) * (vf)((n - half + 127) << 23);
+    return vselect(x == x, y, x);
+}
+
+/* e^x - 1, 2 ulp. */
+HELPER vf vexpm1(vf x)
+{
+    vf bits;
+    const vf p = vexp_reduced(vmin(vmax(x, vset1(-25.0f)), vset1(89.0f)), &bits);
+    const vf s = (vf)(((vi)bits - 0x4b400000 + 126) << 23);
+    const vf y = vfma(p, s, s - 0.5f) * 2.0f;
+    return vselect(x == x, y, x);
+}
+
+/* ln x, 1 ulp: x = 2^e m, m from sqrt(1/2) to sqrt(2), f = m - 1. */
+HELPER vf vlog(vf x)
+{
+    const vi small = x < 1.17549435e-38f;
+    const vi bits = (vi)vselect(small, x * 8388608.0f, x) - 0x3f3504f3;
+    const vf e = __builtin_convertvector((bits >> 23) - (small & 23), vf);
+    const vf f = (vf)((bits & 0x7fffff) + 0x3f3504f3) - 1.0f, f2 = f * f;
+    vf p = vset1(0.0674628330253f);
+    p = vfma(p, f, vset1(-0.1167540300659f));
+    p = vfma(p, f, vset1(0.1188818920691f));
+    p = vfma(p, f, vset1(-0.1240563263190f));
+    p = vfma(p, f, vset1(0.1421955447967f));
+    p = vfma(p, f, vset1(-0.1666799348266f));
+    p = vfma(p, f, vset1(0.2000211846955f));
+    p = vfma(p, f, vset1(-0.2500000963642f));
+    p = vfma(p, f, vset1(0.3333331260692f));
+    p = vfma(e, vset1(-2.12194440e-4f), f2 * f * p);
+    const vf y = vfma(e, vset1(0.693359375f), vfma(f2, vset1(-0.5f), p) + f);
+    const vf bad = vselect(x < 0.0f, vset1(NAN), vset1(-INFINITY));
+    return vselect(x > 0.0f, vselect(x < INFINITY, y, x), vselect(x == x, bad, x));
+}
+
+/* ln(1 + x), 2 ulp: what 1 + x rounded away is put back. */
+HELPER vf vlog1p(vf x)
+{
+    const vf u = 1.0f + x, l = vlog(u);
+    return vselect((u > 0.0f) & (u < INFINITY), l + (x - (u - 1.0f)) / u, l);
+}
+
+/* 1 / (1 + e^-x), 2.5 ulp. e^-|x| never overflows, so both tails keep their relative accuracy. */
+HELPER vf vsigmoid(vf x)
+{
+    const vf e = vexp(-vabs(x));
+    return vselect(x < 0.0f, e, vset1(1.0f)) / (1.0f + e);
+}
+
+/* 2.5 ulp: with m = e^(-2|x|) - 1, tanh |x| = -m / (m + 2). */
+HELPER vf vtanh(vf x)
+{
+    const vf m = vexpm1(vabs(x) * -2.0f), y = -m / (m + 2.0f);
+    return (vf)((vi)y | ((vi)x & (-2147483647 - 1)));
+}
+
+/* 2 ulp: a polynomial below 1, else 1 - e^q with a polynomial q for ln erfc. */
+HELPER vf verf(vf x)
+{
+    const vf a = vabs(x), s = x * x, b = vmin(a, vset1(4.0f));
+    vf p = vset1(7.85412032e-5f), q = vset1(-2.16981936e-5f);
+    p = vfma(p, s, vset1(-0.000801027759f));
+    p = vfma(p, s, vset1(0.00518833816f));
+    p = vfma(p, s, vset1(-0.0268538182f));
+    p = vfma(p, s, vset1(0.112835853f));
+    p = vfma(p, s, vset1(-0.376126258f));
+    p = vfma(p, s, vset1(1.12837917f));
+    q = vfma(q, b, vset1(0.000441479810f));
+    q = vfma(q, b, vset1(-0.00420532167f));
+    q = vfma(q, b, vset1(0.0252104428f));
+    q = vfma(q, b, vset1(-0.108422268f));
+    q = vfma(q, b, vset1(-0.633216236f));
+    q = vfma(q, b, vset1(-1.12958040f));
+    q = vfma(q, b, vset1(0.000188486046f));
+    const vf y = 1.0f - vexp(q);
+    return vselect(a >= 1.0f, (vf)((vi)y | ((vi)x & (-2147483647 - 1))), x * p);
+}
+
+HELPER vf vsin(vf x)
+{
+    vf y = x;
+    for (int i = 0; i < VW; i++) y[i] = sinf(x[i]);
+    return y;
+}
+
+HELPER vf vcos(vf x)
+{
+    vf y = x;
+    for (int i = 0; i < VW; i++) y[i] = cosf(x[i]);
+    return y;
+}
+
+HELPER vf vpow(vf x, vf y)
+{
+    vf z = x;
+    for (int i = 0; i < VW; i++) z[i] = powf(x[i], y[i]);
+    return z;
+}
+
+/* Random numbers: a hash of seed, step, the operator's key and the element's index; the same on every target. */
+HELPER uint32_t mix(uint32_t x)
+{
+    x = (x ^ x >> 16) * 0x7feb352du;
+    x = (x ^ x >> 15) * 0x846ca68bu;
+    return x ^ x >> 16;
+}
+
+HELPER vu vmix(vu x)
+{
+    x = (x ^ x >> 16) * 0x7feb352du;
+    x = (x ^ x >> 15) * 0x846ca68bu;
+    return x ^ x >> 16;
+}
+
+typedef struct Draw { uint32_t a, b; } Draw;
+
+HELPER Draw draw_begin(uint64_t seed, uint64_t step, uint32_t key)
+{
+    const uint32_t word[5] = { (uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)step, (uint32_t)(step >> 32), key };
+    uint32_t h = 0;
+    for (int i = 0; i < 5; i++) h = mix((h ^ word[i]) + 0x9e3779b9u);
+    const Draw draw = { h, mix(h + 0x9e3779b9u) };
+    return draw;
+}
+
+/* Uniform in [0, 1) for the elements index, index + lane_step, ... */
+HELPER vf vrandom(Draw draw, int index, int lane_step)
+{
+    const vu i = (vu)(vset1_i(index) + vlanes() * lane_step);
+    const vu h = vmix(vmix(i * 0x9e3779b1u + draw.a) ^ draw.b);
+    return __builtin_convertvector((vi)(h >> 8), vf) * 5.9604644775390625e-8f;
+}

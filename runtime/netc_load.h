@@ -1,0 +1,20 @@
+/* netc_load.h -- reads a weights file that netc wrote into the struct of a net. Uses libc alone. */
+#ifndef NETC_LOAD_H
+#define NETC_LOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Fills `weights` (the NET_weights struct, `size` bytes) from the file at `path`. `model_hash` is NET_MODEL_HASH of the
+   net's header. NULL when all is well; else what is wrong, in words that live as long as the program, and `weights` is
+   not to be used. */
+const char *netc_load(const char *path, uint64_t model_hash, void *weights, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

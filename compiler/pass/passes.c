@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-/* Until they exist. */
-#pragma weak pass_layout
 
 enum {
     WHEN_INFER = 1 << MODE_infer,

@@ -1,0 +1,374 @@
+/* api.c -- the header: structs of weights and state, sizes, prototypes, and how to use them. */
+#include "code.h"
+
+#include <string.h>
+
+/* The programs of NET_backward.c, in the order of the file; NULL where the unit has none. */
+const Program *train_program(const Unit *u, int i)
+{
+    const Program *p[TRAIN_PROGRAMS] = {u->evaluate, u->gradient, u->step};
+    return p[i];
+}
+
+static const Program *trains(const Unit *u) { return u->step ? u->step : u->gradient ? u->gradient : u->evaluate; }
+
+/* ---- arguments ---- */
+
+static bool expr_reads(const Expr *e, const Buffer *buffer)
+{
+    if (e->kind == EX_load) return buffer_memory(e->buffer) == buffer;
+    for (int i = 0; i < expr_args[e->kind]; i++)
+        if (expr_reads(e->arg[i], buffer)) return true;
+    return false;
+}
+
+static bool reads(const Program *p, const Buffer *buffer)
+{
+    for (int i = 0; i < p->kernel.n; i++) {
+        const Kernel *k = p->kernel.at[i];
+        if (expr_reads(k->value, buffer) || (k->result && expr_reads(k->result, buffer))) return true;
+    }
+    return false;
+}
+
+static void add_argument(const Unit *u, Arguments *a, Names *names, ArgumentKind kind, const Buffer *b, const char *name)
+{
+    Argument argument = {.kind = kind, .buffer = b, .name = name_unique(names, name)};
+    vec_push(u->arena, &a->at, argument);
+}
+
+static void add_buffers(const Unit *u, const Program *p, Arguments *a, Names *names, BufferKind kind, ArgumentKind as)
+{
+    for (int i = 0; i < p->buffer.n; i++) {
+        const Buffer *b = p->buffer.at[i];
+        if (b->kind != kind || b->base) continue;
+        add_argument(u, a, names, as, b, b->name);
+        a->at.at[a->at.n - 1].unread = kind == BUF_input && !reads(p, b);
+    }
+}
+
+Arguments api_arguments(const Unit *u, const Program *p)
+{
+    Arguments a = {0};
+    Names names = {.arena = u->arena};
+    add_argument(u, &a, &names, ARG_weights, NULL, "w");
+    if (p == u->step) add_argument(u, &a, &names, ARG_state, NULL, "s");
+    Names later = {.arena = u->arena};
+    static const char *const fixed[] = {"gradient", "call", "workspace", "ws"};
+    for (size_t i = 0; i < LENGTH(fixed); i++) name_unique(&names, fixed[i]);
+    add_buffers(u, p, &a, &names, BUF_input, ARG_input);
+    if (p == u->gradient) add_argument(u, &a, &later, ARG_gradient, NULL, "gradient");
+    add_buffers(u, p, &a, &names, BUF_output, ARG_output);
+    if (p != u->forward) add_argument(u, &a, &later, ARG_call, NULL, "call");
+    add_argument(u, &a, &later, ARG_workspace, NULL, "workspace");
+    return a;
+}
+
+static bool left_out(const Unit *u, const Program *p, const Argument *a) { return p == u->forward && a->unread; }
+
+static const char *argument_text(const Unit *u, const Program *p, const Argument *a)
+{
+    Arena *m = u->arena;
+    switch (a->kind) {
+    case ARG_weights: return arena_printf(m, "%s%s_weights *w", p == u->step ? "" : "const ", u->net);
+    case ARG_state: return arena_printf(m, "%s_state *s", u->net);
+    case ARG_gradient: return arena_printf(m, "%s_weights *gradient", u->net);
+    case ARG_input: return arena_printf(m, "const %s *%s", c_type(a->buffer->dtype, u->f64), a->name);
+    case ARG_output: return arena_printf(m, "%s *%s", c_type(a->buffer->dtype, u->f64), a->name);
+    case ARG_call: return arena_printf(m, "const %s_call *call", u->net);
+    default: return "void *workspace";
+    }
+}
+
+const char *api_prototype(const Unit *u, const Program *p)
+{
+    Arguments a = api_arguments(u, p);
+    Text t = {.arena = u->arena};
+    text_printf(&t, "void %s_%s(", u->net, p->name);
+    for (int i = 0, written = 0; i < a.at.n; i++)
+        if (!left_out(u, p, &a.at.at[i])) text_printf(&t, "%s%s", written++ ? ", " : "", argument_text(u, p, &a.at.at[i]));
+    text_putc(&t, ')');
+    return text_string(&t);
+}
+
+/* ---- structs ---- */
+
+ApiNames api_names(const Unit *u)
+{
+    ApiNames a = {.hash = hash_bytes(0xcbf29ce484222325u, u->net, strlen(u->net) + 1)};
+    Names weight = {.arena = u->arena}, state = {.arena = u->arena};
+    a.weight = NEW_ARRAY(u->arena, const char *, u->weights.n + 1);
+    a.state = NEW_ARRAY(u->arena, const char *, u->state.n + 1);
+    for (int i = 0; i < u->weights.n; i++) {
+        const Field *f = &u->weights.at[i];
+        a.weight[i] = name_unique(&weight, f->name);
+        a.hash = hash_bytes(a.hash, f->name, strlen(f->name) + 1);
+        for (int d = 0; d < f->buffer->shape.rank; d++) {   /* as text: the same on every machine */
+            const char *s = arena_printf(u->arena, "%lld:%lld", (long long)f->buffer->shape.dim[d], (long long)f->buffer->stride[d]);
+            a.hash = hash_bytes(a.hash, s, strlen(s) + 1);
+        }
+    }
+    for (int i = 0; i < u->state.n; i++) a.state[i] = name_unique(&state, u->state.at[i].name);
+    return a;
+}
+
+/* "[6, 1, 5, 5]", and the order of storage where it is not that of the dimensions. */
+static const char *shape_comment(const Unit *u, const Buffer *b)
+{
+    Text t = {.arena = u->arena};
+    text_puts(&t, shape_text(u->arena, b->shape));
+    int order[RANK_MAX];
+    bool row_major = true;
+    for (int d = 0; d < b->shape.rank; d++) {
+        int at = d;
+        for (; at > 0 && b->stride[order[at - 1]] < b->stride[d]; at--) order[at] = order[at - 1];
+        order[at] = d;
+        row_major &= at == d;
+    }
+    if (row_major) return text_string(&t);
+    text_puts(&t, ", stored as ");
+    Shape stored = {.rank = b->shape.rank};
+    for (int d = 0; d < b->shape.rank; d++) stored.dim[d] = b->shape.dim[order[d]];
+    text_puts(&t, shape_text(u->arena, stored));
+    text_puts(&t, ": dimensions");
+    for (int d = 0; d < b->shape.rank; d++) text_printf(&t, " %d", order[d]);
+    return text_string(&t);
+}
+
+static void write_struct(Writer *w, const Unit *u, const char *name, const Field *field, int n, const char *const *c_names)
+{
+    write_open(w, "typedef struct %s_%s", u->net, name);
+    if (!n) write_line(w, "unsigned char nothing[64] %s_ALIGNED;", name_upper(u->arena, u->net));
+    for (int i = 0; i < n; i++) {
+        const char *decl = arena_printf(u->arena, "%s %s[%lld] %s_ALIGNED;", c_type(DTYPE_f32, u->f64), c_names[i],
+                                        (long long)field[i].buffer->elements, name_upper(u->arena, u->net));
+        write_line(w, "%-56s /* %s: %s */", decl, field[i].name, shape_comment(u, field[i].buffer));
+    }
+    w->depth--;
+    write_line(w, "} %s_%s;", u->net, name);
+    write_blank(w);
+}
+
+/* ---- sizes ---- */
+
+static void write_size(Writer *w, const Unit *u, const char *what, long long value, const char *comment)
+{
+    const char *s = arena_printf(u->arena, "#define %s_%s %lld", name_upper(u->arena, u->net), what, value);
+    if (comment) write_line(w, "%-48s /* %s */", s, comment);
+    else write_line(w, "%s", s);
+}
+
+/* Elements of one sample of each input and output; written once for all programs. */
+static void write_sizes(Writer *w, const Unit *u, const Program *p, Names *seen)
+{
+    Arguments a = api_arguments(u, p);
+    for (int i = 0; i < a.at.n; i++) {
+        const Argument *x = &a.at.at[i];
+        if ((x->kind != ARG_input && x->kind != ARG_output) || left_out(u, p, x)) continue;
+        const char *name = name_upper(u->arena, x->name);
+        int before = seen->taken.n;
+        if (strcmp(name_unique(seen, name), name)) {
+            seen->taken.n = before;
+            continue;
+        }
+        const Buffer *b = x->buffer;
+        bool batched = b->node && b->node->batched && b->shape.rank > 0;
+        Shape one = batched ? shape_tail(b->shape) : b->shape;
+        const char *comment = arena_printf(u->arena, "%s%s%s", c_type(b->dtype, u->f64), one.rank ? shape_text(u->arena, one) : "",
+                                           batched ? " of one sample" : "");
+        write_size(w, u, arena_printf(u->arena, "%s_SIZE", name), (long long)shape_elements(one), comment);
+    }
+}
+
+static int64_t workspace(const Program *p) { return p->workspace_bytes > 64 ? p->workspace_bytes : 64; }
+
+static int64_t train_workspace(const Unit *u)
+{
+    int64_t most = 64;
+    for (int i = 0; i < TRAIN_PROGRAMS; i++) {
+        const Program *p = train_program(u, i);
+        if (p && workspace(p) > most) most = workspace(p);
+    }
+    return most;
+}
+
+static void write_all_sizes(Writer *w, const Unit *u, const ApiNames *names)
+{
+    Names seen = {.arena = u->arena};
+    write_line(w, "/* Tensors are row-major with the batch in front: element [sample][i][j]... */");
+    if (u->forward) write_size(w, u, "BATCH", (long long)u->forward->graph->batch, "samples per call of forward");
+    if (trains(u)) write_size(w, u, "TRAIN_BATCH", (long long)trains(u)->graph->batch, "samples per call of evaluate, gradient, step");
+    if (u->forward) write_sizes(w, u, u->forward, &seen);
+    for (int i = 0; i < TRAIN_PROGRAMS; i++)
+        if (train_program(u, i)) write_sizes(w, u, train_program(u, i), &seen);
+    if (u->forward) write_size(w, u, "WORKSPACE_BYTES", (long long)workspace(u->forward), "scratch for forward");
+    if (trains(u)) write_size(w, u, "TRAIN_WORKSPACE_BYTES", (long long)train_workspace(u), "scratch for the others");
+    write_line(w, "%s", "");
+    write_line(w, "#define %s_MODEL_HASH 0x%016llxu /* of the weights' names, shapes and storage */",
+               name_upper(u->arena, u->net), (unsigned long long)names->hash);
+    write_blank(w);
+}
+
+/* ---- functions ---- */
+
+static void write_argument_lines(Writer *w, const Unit *u, const Program *p)
+{
+    Arguments a = api_arguments(u, p);
+    bool train = p != u->forward;
+    for (int i = 0; i < a.at.n; i++) {
+        const Argument *x = &a.at.at[i];
+        if ((x->kind != ARG_input && x->kind != ARG_output) || left_out(u, p, x)) continue;
+        const Buffer *b = x->buffer;
+        bool batched = b->node && b->node->batched && b->shape.rank > 0;
+        const Attr *low = b->node ? node_attr(b->node, ATTR_low) : NULL, *high = b->node ? node_attr(b->node, ATTR_high) : NULL;
+        Shape one = batched ? shape_tail(b->shape) : b->shape;
+        Text t = {.arena = u->arena};
+        text_printf(&t, "     %-10s %s ", x->name, x->kind == ARG_input ? "in, " : "out,");
+        if (batched) text_printf(&t, "[%s_%sBATCH]", name_upper(u->arena, u->net), train ? "TRAIN_" : "");
+        for (int d = 0; d < one.rank; d++) text_printf(&t, "[%lld]", (long long)one.dim[d]);
+        if (!batched && one.rank == 0) text_puts(&t, "one number");
+        if (x->kind == ARG_input && low && high && low->n == 1 && high->n == 1)
+            text_printf(&t, ", each from %lld to %lld", (long long)low->ints[0], (long long)high->ints[0] - 1);
+        if (p == u->evaluate && !batched) text_puts(&t, ", summed over the first call->valid samples");
+        write_line(w, "%s", text_string(&t));
+    }
+}
+
+static void write_prototype(Writer *w, const Unit *u, const Program *p, const char *what)
+{
+    if (!p) return;
+    write_line(w, "/* %s", what);
+    write_argument_lines(w, u, p);
+    write_line(w, "*/");
+    write_line(w, "%s;", api_prototype(u, p));
+    write_blank(w);
+}
+
+static void write_call_struct(Writer *w, const Unit *u)
+{
+    write_open(w, "typedef struct %s_call", u->net);
+    write_line(w, "double rate;      /* step: the learning rate */");
+    write_line(w, "int32_t valid;    /* evaluate: how many leading samples of the batch count; the rest is ignored */");
+    write_line(w, "uint64_t seed;    /* of everything random (dropout, augmentation); the same in every step of a run */");
+    write_line(w, "uint64_t step;    /* steps done before, from 0: it moves the random numbers and the optimiser's corrections */");
+    w->depth--;
+    write_line(w, "} %s_call;", u->net);
+    write_blank(w);
+}
+
+static void write_training(Writer *w, const Unit *u, const ApiNames *names)
+{
+    const char *upper = name_upper(u->arena, u->net);
+    write_line(w, "/* ---- training: %s_backward.c ---- */", u->net);
+    write_blank(w);
+    write_line(w, "/* What the optimiser remembers from step to step; all zeros before the first. */");
+    write_struct(w, u, "state", u->state.at, u->state.n, names->state);
+    write_line(w, "/* What changes from call to call. */");
+    write_call_struct(w, u);
+    write_prototype(w, u, u->step, arena_printf(u->arena,
+        "One step of training on %s_TRAIN_BATCH samples: w and s become their new values.", upper));
+    write_prototype(w, u, u->evaluate, "Loss and metrics of up to one batch, without learning and without randomness. Add the totals up over\n"
+        "   all batches; the last batch may be padded with any legal samples, which call->valid leaves out.");
+    write_prototype(w, u, u->gradient, "The gradient of the loss by the weights, without a step. gradient: fields that are not learnt\n"
+        "   keep what they held.");
+}
+
+/* ---- weights inside the program ---- */
+
+static void write_embedded(Writer *w, const Unit *u)
+{
+    const char *net = u->net, *upper = name_upper(u->arena, u->net);
+    switch (u->embed) {
+    case EMBED_none: return;
+    case EMBED_inline:
+        write_line(w, "/* The weights, in %s_weights.c. */", net);
+        write_line(w, "extern const %s_weights %s_trained;", net, net);
+        break;
+    case EMBED_string:
+        write_line(w, "/* The weights, in %s_weights.c: &%s_trained is a const %s_weights *. Little-endian machines only. */", net, net, net);
+        write_line(w, "typedef union %s_packed { unsigned char bytes[sizeof(%s_weights)]; %s_weights weights; } %s_packed;", net, net, net, net);
+        write_line(w, "extern const %s_packed %s_trained_packed;", net, net);
+        write_line(w, "#define %s_trained (%s_trained_packed.weights)", net, net);
+        break;
+    case EMBED_incbin:
+        write_line(w, "/* The weights: %s_weights.c includes the file %s_weights.bin when it is assembled. Compile it in that file's folder,", net, net);
+        write_line(w, "   or with -D%s_WEIGHTS_BIN='\"path/%s_weights.bin\"'. Little-endian machines only. */", upper, net);
+        write_line(w, "extern const %s_weights %s_trained;", net, net);
+        break;
+    case EMBED_file:
+        write_line(w, "/* The weights are the file %s_weights.bin. Read it with netc_load of netc_load.h:", net);
+        write_line(w, "       static %s_weights weights;", net);
+        write_line(w, "       const char *error = netc_load(\"%s_weights.bin\", %s_MODEL_HASH, &weights, sizeof weights);", net, upper);
+        write_line(w, "   NULL means that all is well. */");
+        break;
+    }
+    write_blank(w);
+}
+
+/* ---- the header ---- */
+
+static const char *usage_arguments(const Unit *u, const Program *p)
+{
+    Arguments a = api_arguments(u, p);
+    Text t = {.arena = u->arena};
+    for (int i = 1; i < a.at.n; i++)
+        if (!left_out(u, p, &a.at.at[i])) text_printf(&t, ", %s", a.at.at[i].name);
+    return text_string(&t);
+}
+
+static void write_usage(Writer *w, const Unit *u)
+{
+    const char *net = u->net, *upper = name_upper(u->arena, u->net);
+    write_line(w, "/* How to use it:");
+    write_blank(w);
+    if (u->forward) {
+        Arguments a = api_arguments(u, u->forward);
+        write_line(w, "       static _Alignas(64) unsigned char workspace[%s_WORKSPACE_BYTES];", upper);
+        for (int i = 0; i < a.at.n; i++) {
+            const Argument *x = &a.at.at[i];
+            if ((x->kind != ARG_input && x->kind != ARG_output) || left_out(u, u->forward, x)) continue;
+            bool batched = x->buffer->node && x->buffer->node->batched;
+            write_line(w, "       %s %s[%s%s%s_%s_SIZE];", c_type(x->buffer->dtype, u->f64), x->name, batched ? upper : "",
+                       batched ? "_BATCH * " : "", upper, name_upper(u->arena, x->name));
+        }
+        if (u->embed == EMBED_none || u->embed == EMBED_file) write_line(w, "       static %s_weights weights;                      fill it", net);
+        write_line(w, "       %s_forward(%s%s);", net, u->embed == EMBED_none || u->embed == EMBED_file ? "&weights" :
+                   arena_printf(u->arena, "&%s_trained", net), usage_arguments(u, u->forward));
+        write_blank(w);
+    }
+    write_line(w, "   All memory is the caller's. Weights, state, gradient and workspace are aligned to 64 bytes (the structs ask for that");
+    write_line(w, "   themselves), inputs and outputs as their type is. The workspace may hold anything before a call and holds nothing of");
+    write_line(w, "   use behind it. Nothing is allocated, and nothing is kept between calls but what is passed: threads may run at the");
+    write_line(w, "   same time, each with its own workspace and outputs, on the same weights. */");
+    write_blank(w);
+}
+
+const char *api_header(const Unit *u, const ApiNames *names)
+{
+    Writer w = {.text.arena = u->arena};
+    const char *upper = name_upper(u->arena, u->net);
+    write_line(&w, "#ifndef %s_H", upper);
+    write_line(&w, "#define %s_H", upper);
+    write_blank(&w);
+    write_line(&w, "#include <stdint.h>");
+    write_blank(&w);
+    write_usage(&w, u);
+    write_all_sizes(&w, u, names);
+    write_line(&w, "#define %s_ALIGNED __attribute__((aligned(64)))", upper);
+    write_blank(&w);
+    write_line(&w, "#ifdef __cplusplus");
+    write_line(&w, "extern \"C\" {");
+    write_line(&w, "#endif");
+    write_blank(&w);
+    write_line(&w, "/* The parameters. Behind each: its name in the model, its shape, and how it is stored where that is not row-major. */");
+    write_struct(&w, u, "weights", u->weights.at, u->weights.n, names->weight);
+    write_embedded(&w, u);
+    if (u->forward)
+        write_prototype(&w, u, u->forward, arena_printf(u->arena, "Inference on %s_BATCH samples.", upper));
+    if (trains(u)) write_training(&w, u, names);
+    write_line(&w, "#ifdef __cplusplus");
+    write_line(&w, "}");
+    write_line(&w, "#endif");
+    write_line(&w, "#endif");
+    return text_string(&w.text);
+}

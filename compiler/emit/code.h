@@ -1,0 +1,144 @@
+/* code.h -- what the files of emit/ share: writing lines, names, kernel functions. Not for other folders. */
+#ifndef NETC_CODE_H
+#define NETC_CODE_H
+
+#include "../schedule/schedule.h"
+#include "emit.h"
+
+/* ---- writer: lines, blocks, comments ---- */
+
+typedef struct Writer {
+    Text text;
+    int depth;                     /* four spaces each */
+} Writer;
+
+/* One line; a long one is broken after a comma and continued with a deeper indent. */
+void write_line(Writer *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A line that ends with " {", and everything after it one step deeper. */
+void write_open(Writer *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The closing brace, with a comment of what it closes, or NULL. */
+void write_close(Writer *w, const char *closes);
+void write_blank(Writer *w);
+/* A number that reads back exactly: "0.5f", "-INFINITY"; of type double without the suffix. */
+void text_real(Text *t, double x, bool f64);
+
+/* ---- names ---- */
+
+/* Identifiers taken in one scope. */
+typedef struct Names { Arena *arena; VEC(const char *) taken; } Names;
+
+/* `want` as an identifier, or with _2, _3 ... behind where that is taken; it is taken from now on. */
+const char *name_unique(Names *n, const char *want);
+/* The part of "layer.0.conv.weight" behind the last point. */
+const char *name_last(const char *name);
+const char *name_upper(Arena *a, const char *name);
+
+/* ---- kernel functions ---- */
+
+typedef struct Pointer {
+    const Buffer *buffer;          /* a root */
+    const char *name;
+    bool written;
+} Pointer;
+
+/* One kernel as a C function whose text does not depend on which buffers it is called with. */
+typedef struct Function {
+    const char *name;
+    const char *text;              /* "(const float *in, float *out)\n{...}\n", without the name */
+    const Kernel *kernel;          /* the first that has this text */
+    VEC(const Kernel *) shared;    /* others */
+} Function;
+
+typedef struct Call {
+    const Function *function;
+    VEC(const Buffer *) argument;  /* roots */
+    VEC(uint32_t) key;             /* of the random draws, behind the buffers */
+} Call;
+
+typedef struct Functions {
+    Arena *arena;
+    const Unit *unit;
+    Names names;
+    VEC(Function *) function;
+} Functions;
+
+/* Adds the kernel's function, or finds the one with the same text. */
+Call *function_of(Functions *f, const Kernel *k);
+/* "float", "double", "uint8_t", "int32_t" */
+const char *c_type(DType t, bool f64);
+
+/* ---- expressions of one kernel ---- */
+
+typedef struct Frame {             /* one axis while code is written */
+    const char *variable;          /* NULL: the axis is the constant `offset` */
+    int64_t offset;
+    int count, tail;
+} Frame;
+
+typedef struct Body {
+    Arena *arena;
+    const Unit *unit;
+    const Target *target;
+    Nest *nest;
+    Plan plan;
+    Writer w;
+    Names names;
+    Frame frame[AXES_MAX];
+    VEC(Pointer) pointer;
+    VEC(uint32_t) key;
+    VEC(const char *) key_name;
+    const char **name;             /* per value: the variable that holds it; NULL: written where it is used */
+    bool *vector;                  /* per value: a vf rather than a float */
+    bool acc_vector;
+    const char *acc, *reduced;     /* names of accumulators, and of what a lane reduction gives */
+} Body;
+
+bool body_reduces(const Body *b);
+/* Decides names and types of all values. */
+void body_name_values(Body *b);
+/* Name of an instance: base and the numbers of the axes that have several: "acc_1_0". */
+const char *instance_name(const Body *b, const char *base, unsigned axes, const int *at);
+/* The next instance over `axes` in the current frames; false behind the last. Start with all 0. */
+bool instance_next(const Body *b, unsigned axes, int *at);
+/* "n * 784 + y * 28 + x + 3" */
+const char *address_text(const Body *b, const Affine *x, const int *at);
+/* Elements in the vector of this instance, 0 when full. */
+int instance_tail(const Body *b, const int *at);
+/* A value as C, of its own type (a variable where it has one). */
+const char *value_code(const Body *b, int value, const int *at);
+/* The same, computed afresh even where a variable holds it: for the variable's definition. */
+const char *value_compute(const Body *b, int value, const int *at);
+const char *value_as_vector(const Body *b, int value, const int *at);
+const char *value_as_scalar(const Body *b, int value, const int *at);
+
+/* ---- parts of the files ---- */
+
+typedef struct ApiNames {          /* C names of the struct fields, and the hash of names, shapes and layouts */
+    const char **weight, **state;
+    uint64_t hash;
+} ApiNames;
+
+enum { TRAIN_PROGRAMS = 3 };
+const Program *train_program(const Unit *u, int i);
+ApiNames api_names(const Unit *u);
+const char *api_header(const Unit *u, const ApiNames *names);
+/* One argument of an entry function, in order. */
+typedef enum ArgumentKind { ARG_weights, ARG_state, ARG_input, ARG_gradient, ARG_output, ARG_call, ARG_workspace } ArgumentKind;
+typedef struct Argument { ArgumentKind kind; const Buffer *buffer; const char *name; bool unread; } Argument;
+typedef struct Arguments { VEC(Argument) at; } Arguments;
+/* `unread`: an input that no kernel of the program reads; forward leaves it out. */
+Arguments api_arguments(const Unit *u, const Program *p);
+/* "void lenet5_forward(const lenet5_weights *w, const uint8_t *image, float *probs, void *workspace)" */
+const char *api_prototype(const Unit *u, const Program *p);
+
+const char *constants_text(Functions *f, const Program *const *p, int n, Names *names);
+/* `all`: the programs of the same file, which share its tables. */
+void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program *p, Functions *f, const Program *const *all, int n);
+/* The helpers of emit/simd that `code` uses, and those that they use. */
+const char *simd_text(const Unit *u, const char *code);
+void weights_write(const Unit *u, const ApiNames *names, Emitted *out);
+const char *pasted_text(const char *name);
+const char *banner(const Unit *u, const char *file, const char *what, uint64_t hash);
+const char *unit_source(const Unit *u, const Node *n, int *line, const char **text, int *length);
+
+#endif

@@ -1,0 +1,224 @@
+/* entry.c -- the public functions: one program each, as a list of calls over named pieces of the workspace. */
+#include "code.h"
+
+#include <string.h>
+
+typedef struct Local { const Buffer *buffer; const char *name; } Local;
+
+typedef struct Entry {
+    const Unit *unit;
+    const ApiNames *api;
+    const Program *program;
+    Arguments arguments;
+    Names names;
+    VEC(Local) local;              /* how this function names each buffer */
+    VEC(uint32_t) key;
+    VEC(const char *) key_name;
+    VEC(Call *) call;
+} Entry;
+
+/* ---- constants: static tables of the file ---- */
+
+static bool same_table(const Buffer *x, const Buffer *y)
+{
+    return x->elements == y->elements && x->dtype == y->dtype && !memcmp(x->data, y->data, (size_t)x->elements * sizeof *x->data);
+}
+
+typedef struct Table { const Buffer *buffer; const char *name; } Table;
+typedef struct Tables { VEC(Table) at; } Tables;
+
+static const char *number_text(const Unit *u, const Buffer *b, double x)
+{
+    Text t = {.arena = u->arena};
+    if (b->dtype == DTYPE_f32) text_real(&t, x, u->f64);
+    else text_printf(&t, "%lld", (long long)x);
+    return text_string(&t);
+}
+
+static void write_table(Writer *w, const Unit *u, const Buffer *b, const char *name)
+{
+    write_open(w, "static const %s %s[%lld] __attribute__((aligned(64))) =", c_type(b->dtype, u->f64), name, (long long)b->elements);
+    for (int64_t i = 0; i < b->elements;) {
+        Text line = {.arena = u->arena};
+        for (int k = 0; i < b->elements && k < 12 && line.n < 96; k++, i++) text_printf(&line, "%s%s,", k ? " " : "", number_text(u, b, b->data[i]));
+        write_line(w, "%s", line.s);
+    }
+    w->depth--;
+    write_line(w, "};");
+    write_blank(w);
+}
+
+/* Equal tables are one; `of` remembers the name of each buffer's. */
+static const char *table_name(Tables *tables, const Buffer *b)
+{
+    for (int i = 0; i < tables->at.n; i++)
+        if (same_table(tables->at.at[i].buffer, b)) return tables->at.at[i].name;
+    return NULL;
+}
+
+static Tables tables_of(const Unit *u, const Program *const *p, int n, Names *names, Writer *w)
+{
+    Tables tables = {0};
+    for (int k = 0; k < n; k++)
+        for (int i = 0; i < p[k]->buffer.n; i++) {
+            const Buffer *b = p[k]->buffer.at[i];
+            if (b->kind != BUF_constant || b->base || table_name(&tables, b)) continue;
+            Table t = {b, name_unique(names, arena_printf(u->arena, "table_%d", tables.at.n + 1))};
+            vec_push(u->arena, &tables.at, t);
+            if (w) write_table(w, u, b, t.name);
+        }
+    return tables;
+}
+
+const char *constants_text(Functions *f, const Program *const *p, int n, Names *names)
+{
+    Writer w = {.text.arena = f->arena};
+    tables_of(f->unit, p, n, names, &w);
+    return text_string(&w.text);
+}
+
+/* ---- names of buffers ---- */
+
+static const char *argument_name(const Entry *e, const Buffer *b)
+{
+    for (int i = 0; i < e->arguments.at.n; i++)
+        if (e->arguments.at.at[i].buffer == b) return e->arguments.at.at[i].name;
+    internal_error("emit", "buffer %s is no argument", b->name);
+}
+
+static const char *field_name(const Field *field, int n, const char *const *c_names, const Buffer *b)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(field[i].name, b->name)) return c_names[i];
+    internal_error("emit", "no field for %s", b->name);
+}
+
+static const char *buffer_name(Entry *e, const Buffer *b, Tables *tables)
+{
+    Arena *a = e->unit->arena;
+    const Unit *u = e->unit;
+    switch (b->kind) {
+    case BUF_input: case BUF_output: return argument_name(e, b);
+    case BUF_param: return arena_printf(a, "w->%s", field_name(u->weights.at, u->weights.n, e->api->weight, b));
+    case BUF_state: return arena_printf(a, "s->%s", field_name(u->state.at, u->state.n, e->api->state, b));
+    case BUF_gradient: return arena_printf(a, "gradient->%s", field_name(u->weights.at, u->weights.n, e->api->weight, b));
+    case BUF_constant: return table_name(tables, b);
+    case BUF_scalar: return name_unique(&e->names, b->name);
+    case BUF_workspace: return name_unique(&e->names, b->name);
+    }
+    return NULL;
+}
+
+static const char *local_name(const Entry *e, const Buffer *b)
+{
+    for (int i = 0; i < e->local.n; i++)
+        if (e->local.at[i].buffer == b) return e->local.at[i].name;
+    return NULL;
+}
+
+static void add_locals(Entry *e, const Call *c, Tables *tables)
+{
+    for (int i = 0; i < c->argument.n; i++) {
+        const Buffer *b = c->argument.at[i];
+        if (local_name(e, b)) continue;
+        Local l = {b, buffer_name(e, b, tables)};
+        vec_push(e->unit->arena, &e->local, l);
+    }
+    for (int i = 0; i < c->key.n; i++) {
+        int k = 0;
+        while (k < e->key.n && e->key.at[k] != c->key.at[i]) k++;
+        if (k < e->key.n) continue;
+        vec_push(e->unit->arena, &e->key, c->key.at[i]);
+        vec_push(e->unit->arena, &e->key_name, name_unique(&e->names, arena_printf(e->unit->arena, "draw_%d", e->key.n)));
+    }
+}
+
+/* ---- the function ---- */
+
+static void write_scalar(Writer *w, const Entry *e, const Local *l)
+{
+    static const char *const known[] = {"rate", "valid", "step"};
+    const char *type = c_type(DTYPE_f32, e->unit->f64);
+    for (size_t i = 0; i < LENGTH(known); i++)
+        if (!strcmp(l->buffer->name, known[i])) {
+            write_line(w, "const %s %s[1] = { (%s)call->%s };", type, l->name, type, known[i]);
+            return;
+        }
+    internal_error("emit", "no call gives the scalar %s", l->buffer->name);
+}
+
+static void write_locals(Writer *w, const Entry *e)
+{
+    bool workspace = false, call = e->key.n > 0;
+    for (int i = 0; i < e->local.n; i++) {
+        workspace |= e->local.at[i].buffer->kind == BUF_workspace;
+        call |= e->local.at[i].buffer->kind == BUF_scalar;
+    }
+    if (workspace) write_line(w, "unsigned char *const ws = (unsigned char *)workspace;");
+    else write_line(w, "(void)workspace;");
+    if (!call && e->program != e->unit->forward) write_line(w, "(void)call;");
+    for (int i = 0; i < e->local.n; i++) {
+        const Local *l = &e->local.at[i];
+        const char *type = c_type(l->buffer->dtype, e->unit->f64);
+        if (l->buffer->kind == BUF_scalar) write_scalar(w, e, l);
+        if (l->buffer->kind == BUF_workspace)
+            write_line(w, "%s *const %s = (%s *)(void *)(ws + %lld);", type, l->name, type, (long long)l->buffer->offset);
+    }
+    for (int i = 0; i < e->key.n; i++)
+        write_line(w, "const Draw %s = draw_begin(call->seed, call->step, 0x%xu);", e->key_name.at[i], (unsigned)e->key.at[i]);
+}
+
+/* Arguments that no kernel takes. */
+static void write_unused(Writer *w, const Entry *e)
+{
+    bool weights = false, state = false, gradient = false;
+    for (int i = 0; i < e->local.n; i++) {
+        BufferKind kind = e->local.at[i].buffer->kind;
+        weights |= kind == BUF_param;
+        state |= kind == BUF_state;
+        gradient |= kind == BUF_gradient;
+    }
+    for (int i = 0; i < e->arguments.at.n; i++) {
+        const Argument *a = &e->arguments.at.at[i];
+        bool unused = (a->kind == ARG_weights && !weights) || (a->kind == ARG_state && !state) || (a->kind == ARG_gradient && !gradient) ||
+                      ((a->kind == ARG_input || a->kind == ARG_output) && !local_name(e, a->buffer));
+        if (unused && !(e->program == e->unit->forward && a->unread)) write_line(w, "(void)%s;", a->name);
+    }
+}
+
+static void write_call(Writer *w, const Entry *e, const Call *c)
+{
+    Text t = {.arena = e->unit->arena};
+    for (int i = 0; i < c->argument.n; i++) text_printf(&t, "%s%s", i ? ", " : "", local_name(e, c->argument.at[i]));
+    for (int i = 0; i < c->key.n; i++) {
+        int k = 0;
+        while (e->key.at[k] != c->key.at[i]) k++;
+        text_printf(&t, ", %s", e->key_name.at[k]);
+    }
+    write_line(w, "%s(%s);", c->function->name, t.s);
+}
+
+void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program *p, Functions *f, const Program *const *all, int n)
+{
+    Entry e = {.unit = u, .api = names, .program = p, .arguments = api_arguments(u, p), .names.arena = u->arena};
+    static const char *const fixed[] = {"w", "s", "gradient", "call", "workspace", "ws"};
+    for (size_t i = 0; i < LENGTH(fixed); i++) name_unique(&e.names, fixed[i]);
+    for (int i = 0; i < e.arguments.at.n; i++)
+        if (e.arguments.at.at[i].buffer) name_unique(&e.names, e.arguments.at.at[i].name);
+    Names ignored = {.arena = u->arena};
+    Tables tables = tables_of(u, all, n, &ignored, NULL);
+    for (int i = 0; i < f->function.n; i++) name_unique(&e.names, f->function.at[i]->name);
+    for (int i = 0; i < p->kernel.n; i++) {
+        Call *c = function_of(f, p->kernel.at[i]);
+        vec_push(u->arena, &e.call, c);
+        add_locals(&e, c, &tables);
+    }
+    write_line(w, "%s", api_prototype(u, p));
+    write_line(w, "{");
+    w->depth++;
+    write_locals(w, &e);
+    write_unused(w, &e);
+    for (int i = 0; i < e.call.n; i++) write_call(w, &e, e.call.at[i]);
+    w->depth--;
+    write_line(w, "}");
+}

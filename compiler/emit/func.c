@@ -1,0 +1,354 @@
+/* func.c -- one kernel as one static C function; kernels with the same text share it. */
+#include "code.h"
+
+#include <string.h>
+
+const char *c_type(DType t, bool f64)
+{
+    static const char *const name[DTYPES] = {[DTYPE_f32] = "float", [DTYPE_i32] = "int32_t", [DTYPE_u8] = "uint8_t"};
+    return t == DTYPE_f32 && f64 ? "double" : name[t];
+}
+
+static const char *real_type(const Body *b) { return b->unit->f64 ? "double" : "float"; }
+static const char *type_of(const Body *b, bool vector) { return vector ? "vf" : real_type(b); }
+static unsigned out_axes(const Body *b) { return (1u << b->nest->n_out) - 1; }
+static bool lane_reduces(const Body *b) { return b->plan.lane >= b->nest->n_out; }
+
+static unsigned accumulator_axes(const Body *b)
+{
+    return lane_reduces(b) ? out_axes(b) | 1u << b->plan.lane : out_axes(b);
+}
+
+/* ---- statements ---- */
+
+static void write_let(Body *b, int level)
+{
+    const Nest *n = b->nest;
+    bool inner = body_reduces(b) && level == n->n_out;   /* what only the result needs comes behind the reduction */
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (!b->name[i] || v->level != level || (inner && !v->in_body)) continue;
+        int at[AXES_MAX] = {0};
+        do write_line(&b->w, "const %s %s = %s;", type_of(b, b->vector[i]), instance_name(b, b->name[i], v->axes, at), value_compute(b, i, at));
+        while (instance_next(b, v->axes, at));
+    }
+}
+
+static void write_clear(Body *b)
+{
+    static const double neutral[] = {[REDUCE_sum] = 0, [REDUCE_max] = -1.0 / 0.0, [REDUCE_min] = 1.0 / 0.0};
+    Text zero = {.arena = b->arena}, all = {.arena = b->arena};
+    text_real(&zero, neutral[b->nest->kernel->reduce], b->unit->f64);
+    int at[AXES_MAX] = {0};
+    if (lane_reduces(b)) b->frame[b->plan.lane].count = b->plan.count[b->plan.lane];
+    do text_printf(&all, b->acc_vector ? "%s%s = vset1(%s)" : "%s%s = %s", all.n ? ", " : "",
+                   instance_name(b, b->acc, accumulator_axes(b), at), zero.s);
+    while (instance_next(b, accumulator_axes(b), at));
+    write_line(&b->w, "%s %s;", type_of(b, b->acc_vector), all.s);
+}
+
+/* Lanes behind the end of a reduction take no part in it. */
+static const char *masked(const Body *b, const char *value, const int *at)
+{
+    int tail = lane_reduces(b) ? instance_tail(b, at) : 0;
+    if (!tail) return value;
+    static const char *const neutral[] = {[REDUCE_sum] = "0.0f", [REDUCE_max] = "-INFINITY", [REDUCE_min] = "INFINITY"};
+    return arena_printf(b->arena, "vkeep_n(%s, %d, %s)", value, tail, neutral[b->nest->kernel->reduce]);
+}
+
+/* Products of two loads are 0 in lanes that a partial load fills with 0. */
+static bool product_of_lanes(const Body *b, const Value *v)
+{
+    for (int k = 0; k < 2; k++) {
+        const Value *x = &b->nest->value.at[v->arg[k]];
+        if (x->kind != EX_load || !(x->axes >> b->plan.lane & 1)) return false;
+    }
+    return true;
+}
+
+static void write_update_of(Body *b, const char *acc, const int *at)
+{
+    const Nest *n = b->nest;
+    const Value *v = &n->value.at[n->body];
+    Reduce reduce = n->kernel->reduce;
+    bool product = reduce == REDUCE_sum && v->kind == EX_mul && !b->name[n->body] && b->acc_vector;
+    if (product && (!lane_reduces(b) || !instance_tail(b, at) || product_of_lanes(b, v))) {
+        write_line(&b->w, "%s = vfma(%s, %s, %s);", acc, value_as_vector(b, v->arg[0], at), value_as_vector(b, v->arg[1], at), acc);
+        return;
+    }
+    const char *value = b->acc_vector ? masked(b, value_as_vector(b, n->body, at), at) : value_as_scalar(b, n->body, at);
+    if (reduce == REDUCE_sum) write_line(&b->w, "%s += %s;", acc, value);
+    else write_line(&b->w, "%s = %s%s(%s, %s);", acc, b->acc_vector || b->target->lanes == 1 ? "v" : "s",
+                    reduce == REDUCE_max ? "max" : "min", acc, value);
+}
+
+static void write_update(Body *b)
+{
+    int at[AXES_MAX] = {0};
+    do write_update_of(b, instance_name(b, b->acc, accumulator_axes(b), at), at);
+    while (instance_next(b, accumulator_axes(b), at));
+}
+
+/* The vectors of a reduction along the lanes become one number per instance. */
+static void write_horizontal(Body *b)
+{
+    static const char *const across[] = {[REDUCE_sum] = "hsum", [REDUCE_max] = "hmax", [REDUCE_min] = "hmin"};
+    Reduce reduce = b->nest->kernel->reduce;
+    int lane = b->plan.lane, at[AXES_MAX] = {0};
+    do {
+        const char *all = NULL;
+        b->frame[lane].count = b->plan.count[lane];
+        for (at[lane] = 0; at[lane] < b->frame[lane].count; at[lane]++) {
+            const char *one = instance_name(b, b->acc, accumulator_axes(b), at);
+            if (!all) all = one;
+            else if (reduce == REDUCE_sum) all = arena_printf(b->arena, "%s + %s", all, one);
+            else all = arena_printf(b->arena, "%s(%s, %s)", reduce == REDUCE_max ? "vmax" : "vmin", all, one);
+        }
+        at[lane] = 0;
+        write_line(&b->w, "const %s %s = %s(%s);", real_type(b), instance_name(b, b->reduced, out_axes(b), at), across[reduce], all);
+    } while (instance_next(b, out_axes(b), at));
+}
+
+static const char *out_name(const Body *b)
+{
+    for (int i = 0; i < b->pointer.n; i++)
+        if (b->pointer.at[i].buffer == b->nest->out) return b->pointer.at[i].name;
+    internal_error("emit", "kernel %s stores nowhere", b->nest->kernel->name);
+}
+
+static const char *stored_value(const Body *b, int root, const int *at, bool vector)
+{
+    if (root >= 0) return vector ? value_as_vector(b, root, at) : value_as_scalar(b, root, at);
+    return instance_name(b, b->reduced, out_axes(b), at);
+}
+
+static void write_scalar_store(Body *b, int root, const int *at)
+{
+    DType type = b->nest->out->dtype;
+    const char *address = address_text(b, &b->nest->store, at), *value = stored_value(b, root, at, false);
+    if (type != DTYPE_f32) value = arena_printf(b->arena, type == DTYPE_i32 ? "to_i32(%s)" : "to_u8(%s)", value);
+    write_line(&b->w, "%s[%s] %s %s;", out_name(b), address, b->nest->kernel->accumulate ? "+=" : "=", value);
+}
+
+static void write_vector_store(Body *b, int root, const int *at)
+{
+    static const char *const suffix[DTYPES] = {[DTYPE_f32] = "", [DTYPE_i32] = "_i32", [DTYPE_u8] = "_u8"};
+    const Affine *store = &b->nest->store;
+    const char *type = suffix[b->nest->out->dtype], *address = address_text(b, store, at), *out = out_name(b), *kind = "", *more = "";
+    const char *to = !strcmp(address, "0") ? out : arena_printf(b->arena, "%s + %s", out, address);
+    int64_t step = affine_coef(store, b->plan.lane);
+    int tail = instance_tail(b, at);
+    if (step != 1) {
+        kind = "_s";
+        more = arena_printf(b->arena, ", %lld, %d", (long long)step, tail ? tail : b->target->lanes);
+    } else if (tail) {
+        kind = "_n";
+        more = arena_printf(b->arena, ", %d", tail);
+    }
+    const char *value = stored_value(b, root, at, true);
+    if (b->nest->kernel->accumulate) value = arena_printf(b->arena, "vload%s%s(%s%s) + %s", kind, type, to, more, value);
+    write_line(&b->w, "vstore%s%s(%s%s, %s);", kind, type, to, more, value);
+}
+
+static void write_finish(Body *b)
+{
+    const Nest *n = b->nest;
+    int at[AXES_MAX] = {0}, root = body_reduces(b) ? n->result : n->body;
+    if (body_reduces(b)) {
+        if (lane_reduces(b)) {
+            write_horizontal(b);
+            b->frame[b->plan.lane].count = 1;
+        }
+        for (int i = 0; i < n->value.n; i++) {
+            const Value *v = &n->value.at[i];
+            if (!b->name[i] || v->level != n->n_out || v->in_body) continue;
+            int k[AXES_MAX] = {0};
+            do write_line(&b->w, "const %s %s = %s;", type_of(b, b->vector[i]), instance_name(b, b->name[i], v->axes, k), value_compute(b, i, k));
+            while (instance_next(b, v->axes, k));
+        }
+    }
+    bool vector = b->plan.lane >= 0 && b->plan.lane < n->n_out;
+    do {
+        if (vector) write_vector_store(b, root, at);
+        else write_scalar_store(b, root, at);
+    } while (instance_next(b, out_axes(b), at));
+}
+
+static void write_stmt(Body *b, const Stmt *s);
+
+static void write_body(Body *b, const Stmt *s)
+{
+    for (int i = 0; i < s->body.n; i++) write_stmt(b, s->body.at[i]);
+}
+
+/* A loop of one step is a block whose axis is known; alone, it is not even a block. */
+static void write_loop(Body *b, const Stmt *s)
+{
+    Frame outer = b->frame[s->axis];
+    const char *name = b->nest->axis[s->axis].name;
+    bool once = s->from + s->step >= s->to;
+    b->frame[s->axis] = (Frame){.variable = once ? NULL : name, .offset = once ? s->from : 0, .count = s->count, .tail = s->tail};
+    if (once && s->only) {
+        write_body(b, s);
+    } else if (once) {
+        write_open(&b->w, "%s", "");
+        if (s->to - s->from == 1) write_line(&b->w, "/* %s = %lld */", name, (long long)s->from);
+        else write_line(&b->w, "/* %s = %lld .. %lld */", name, (long long)s->from, (long long)s->to - 1);
+        write_body(b, s);
+        write_close(&b->w, NULL);
+    } else {
+        if (s->step == 1) write_open(&b->w, "for (int %s = %lld; %s < %lld; %s++)", name, (long long)s->from, name, (long long)s->to, name);
+        else write_open(&b->w, "for (int %s = %lld; %s < %lld; %s += %lld)", name, (long long)s->from, name, (long long)s->to, name, (long long)s->step);
+        write_body(b, s);
+        write_close(&b->w, arena_printf(b->arena, "for %s", name));
+    }
+    b->frame[s->axis] = outer;
+}
+
+/* Whether a step defines variables, and so needs a block of its own. */
+static bool defines(const Body *b, const Stmt *s)
+{
+    for (int i = 0; i < s->body.n; i++) {
+        const Stmt *x = s->body.at[i];
+        if (x->kind == STMT_loop && !(x->only && x->from + x->step >= x->to)) continue;
+        if (x->kind == STMT_let)
+            for (int k = 0; k < b->nest->value.n; k++)
+                if (b->name[k] && b->nest->value.at[k].level == x->level) return true;
+        if (defines(b, x)) return true;
+    }
+    return false;
+}
+
+static void write_at(Body *b, const Stmt *s)
+{
+    if (s->axis < 0) {
+        write_body(b, s);
+        return;
+    }
+    Frame outer = b->frame[s->axis];
+    bool block = defines(b, s);
+    b->frame[s->axis].offset += s->from;
+    if (block) write_open(&b->w, "%s", "");
+    write_body(b, s);
+    if (block) write_close(&b->w, NULL);
+    b->frame[s->axis] = outer;
+}
+
+static void write_stmt(Body *b, const Stmt *s)
+{
+    switch (s->kind) {
+    case STMT_loop: write_loop(b, s); break;
+    case STMT_at: write_at(b, s); break;
+    case STMT_let: write_let(b, s->level); break;
+    case STMT_clear: write_clear(b); break;
+    case STMT_update: write_update(b); break;
+    case STMT_finish: write_finish(b); break;
+    }
+}
+
+/* ---- the function ---- */
+
+static const char *pointer_name(const Buffer *b, bool written)
+{
+    switch (b->kind) {
+    case BUF_param: case BUF_state: return name_last(b->name);
+    case BUF_gradient: return "gradient";
+    case BUF_constant: return "table";
+    case BUF_scalar: return b->name;
+    default: return written ? "out" : "in";
+    }
+}
+
+static void add_pointer(Body *b, const Buffer *buffer, bool written)
+{
+    for (int i = 0; i < b->pointer.n; i++)
+        if (b->pointer.at[i].buffer == buffer) {
+            b->pointer.at[i].written |= written;
+            return;
+        }
+    Pointer p = {buffer, name_unique(&b->names, pointer_name(buffer, written)), written};
+    vec_push(b->arena, &b->pointer, p);
+}
+
+static void add_key(Body *b, uint32_t key)
+{
+    for (int i = 0; i < b->key.n; i++)
+        if (b->key.at[i] == key) return;
+    vec_push(b->arena, &b->key, key);
+    vec_push(b->arena, &b->key_name, name_unique(&b->names, "draw"));
+}
+
+static void collect(Body *b)
+{
+    const Nest *n = b->nest;
+    bool out_read = false;
+    for (int i = 0; i < n->n_axes; i++) name_unique(&b->names, n->axis[i].name);
+    for (int i = 0; i < n->value.n; i++)
+        if (n->value.at[i].kind == EX_load && n->value.at[i].buffer == n->out) out_read = true;
+    if (out_read) add_pointer(b, n->out, true);
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (!v->in_body && !v->in_result) continue;
+        if (v->kind == EX_load) add_pointer(b, v->buffer, false);
+        if (v->kind == EX_random) add_key(b, v->key);
+    }
+    add_pointer(b, n->out, true);
+    b->acc = name_unique(&b->names, n->kernel->reduce == REDUCE_sum ? "sum" : n->kernel->reduce == REDUCE_max ? "most" : "least");
+    b->reduced = b->acc;
+    if (lane_reduces(b)) b->reduced = name_unique(&b->names, "all");
+}
+
+static void write_parameters(Body *b)
+{
+    Text t = {.arena = b->arena};
+    for (int i = 0; i < b->pointer.n; i++) {
+        const Pointer *p = &b->pointer.at[i];
+        text_printf(&t, "%s%s%s *%s", i ? ", " : "", p->written ? "" : "const ", c_type(p->buffer->dtype, b->unit->f64), p->name);
+    }
+    for (int i = 0; i < b->key.n; i++) text_printf(&t, ", Draw %s", b->key_name.at[i]);
+    text_puts(&b->w.text, t.s);
+}
+
+static void body_init(Body *b, const Functions *f, const Kernel *k)
+{
+    *b = (Body){.arena = f->arena, .unit = f->unit, .target = f->unit->target, .w.text.arena = f->arena, .names.arena = f->arena};
+    b->nest = nest_new(f->arena, k);
+    plan_choose(b->nest, b->target, &b->plan);
+    plan_levels(b->nest, &b->plan);
+    for (int i = 0; i < AXES_MAX; i++) b->frame[i].count = 1;
+    collect(b);
+    body_name_values(b);
+}
+
+static Call *call_of(const Functions *f, const Body *b, const Function *function)
+{
+    Call *c = NEW(f->arena, Call);
+    c->function = function;
+    for (int i = 0; i < b->pointer.n; i++) vec_push(f->arena, &c->argument, b->pointer.at[i].buffer);
+    for (int i = 0; i < b->key.n; i++) vec_push(f->arena, &c->key, b->key.at[i]);
+    return c;
+}
+
+Call *function_of(Functions *f, const Kernel *k)
+{
+    Body b;
+    body_init(&b, f, k);
+    write_parameters(&b);
+    text_puts(&b.w.text, ")\n{\n");
+    b.w.depth = 1;
+    write_stmt(&b, stmt_build(f->arena, b.nest, &b.plan, b.target));
+    text_puts(&b.w.text, "}\n");
+    const char *text = text_string(&b.w.text);
+    for (int i = 0; i < f->function.n; i++) {
+        Function *other = f->function.at[i];
+        if (strcmp(other->text, text)) continue;
+        vec_push(f->arena, &other->shared, k);
+        return call_of(f, &b, other);
+    }
+    Function *function = NEW(f->arena, Function);
+    function->text = text;
+    function->kernel = k;
+    function->name = name_unique(&f->names, arena_printf(f->arena, "%s_kernel", k->name));
+    vec_push(f->arena, &f->function, function);
+    return call_of(f, &b, function);
+}

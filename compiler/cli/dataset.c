@@ -53,6 +53,7 @@ static int load_column(Dataset *ds, Arena *a, const Define *pairs, int n, const 
     int status = EXIT_model;
     for (int i = 0; i < n; i++)
         if (!strcmp(pairs[i].name, name)) file = pairs[i].value;
+    if (!file && b->last < 0) return 0;
     if (!file)
         return fail(EXIT_model, "no data for the input '%s : %s%s'; give %s=FILE", name, dtype_name(b->dtype),
                     b->shape.rank > 1 ? shape_text(a, shape_tail(b->shape)) : "", name);
@@ -85,7 +86,9 @@ void dataset_copy(const Dataset *ds, const Host *h, const HostProgram *p, int64_
 {
     for (int i = 0; i < p->n_input; i++) {
         const Buffer *b = p->input[i];
-        const Array *x = &ds->column[find_name(ds, b->node->name)];
+        int column = find_name(ds, b->node->name);
+        if (column < 0) continue;                     /* nothing reads it */
+        const Array *x = &ds->column[column];
         int64_t n = b->elements / b->shape.dim[0];
         size_t bytes = (size_t)n * host_element_bytes(h, b->dtype);
         memcpy((char *)p->input_data[i] + (size_t)at * bytes, (const char *)x->data + (size_t)sample * bytes, bytes);

@@ -17,6 +17,9 @@ static Graph *metric_graph(const Graph *whole)
     return g;
 }
 
+/* A program without a ROOT_loss has a metric of that name, over the whole set. */
+static bool is_loss(const Score *s, int metric) { return s->loss < 0 && !strcmp(s->formula->root.at[metric].name, "loss"); }
+
 void score_init(Score *s, Arena *a, const Host *h, ProgramKind kind)
 {
     const HostProgram *p = &h->program[kind];
@@ -32,9 +35,9 @@ void score_init(Score *s, Arena *a, const Host *h, ProgramKind kind)
         s->total_name[s->n_total] = r->name;
         s->total_output[s->n_total++] = host_output(p, i);
     }
-    s->n_metric = s->formula->root.n;
-    s->metric = NEW_ARRAY(a, Metric, s->n_metric + 1);
-    for (int i = 0; i < s->n_metric; i++) s->metric[i].name = s->formula->root.at[i].name;
+    s->metric = NEW_ARRAY(a, Metric, s->formula->root.n + 1);
+    for (int i = 0; i < s->formula->root.n; i++)
+        if (!is_loss(s, i)) s->metric[s->n_metric++].name = s->formula->root.at[i].name;
 }
 
 void score_reset(Score *s)
@@ -74,9 +77,13 @@ static const double *total_leaf(void *user, const Node *leaf)
 
 double score_finish(Score *s, Arena *scratch)
 {
-    const double **results = NEW_ARRAY(scratch, const double *, s->n_metric + 1);
+    const double **results = NEW_ARRAY(scratch, const double *, s->formula->root.n + 1);
     EvalInputs in = {total_leaf, s, 0, 0};
+    double loss = s->samples ? s->loss_sum / (double)s->samples : 0;
     graph_eval(s->formula, scratch, &in, results);
-    for (int i = 0; i < s->n_metric; i++) s->metric[i].value = results[i][0];
-    return s->samples ? s->loss_sum / (double)s->samples : 0;
+    for (int i = 0, k = 0; i < s->formula->root.n; i++) {
+        if (is_loss(s, i)) loss = results[i][0];
+        else s->metric[k++].value = results[i][0];
+    }
+    return loss;
 }

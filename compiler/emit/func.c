@@ -19,6 +19,17 @@ static unsigned accumulator_axes(const Body *b)
     return lane_reduces(b) ? out_axes(b) | 1u << b->plan.lane : out_axes(b);
 }
 
+/* Along the lanes of a reduction the last piece may be narrower than the accumulators are. */
+static const char *accumulator_name(Body *b, const int *at)
+{
+    if (!lane_reduces(b)) return instance_name(b, b->acc, accumulator_axes(b), at);
+    int *count = &b->frame[b->plan.lane].count, here = *count;
+    *count = b->plan.count[b->plan.lane];
+    const char *name = instance_name(b, b->acc, accumulator_axes(b), at);
+    *count = here;
+    return name;
+}
+
 /* ---- statements ---- */
 
 static void write_let(Body *b, int level)
@@ -42,7 +53,7 @@ static void write_clear(Body *b)
     int at[AXES_MAX] = {0};
     if (lane_reduces(b)) b->frame[b->plan.lane].count = b->plan.count[b->plan.lane];
     do text_printf(&all, b->acc_vector ? "%s%s = vset1(%s)" : "%s%s = %s", all.n ? ", " : "",
-                   instance_name(b, b->acc, accumulator_axes(b), at), zero.s);
+                   accumulator_name(b, at), zero.s);
     while (instance_next(b, accumulator_axes(b), at));
     write_line(&b->w, "%s %s;", type_of(b, b->acc_vector), all.s);
 }
@@ -85,7 +96,7 @@ static void write_update_of(Body *b, const char *acc, const int *at)
 static void write_update(Body *b)
 {
     int at[AXES_MAX] = {0};
-    do write_update_of(b, instance_name(b, b->acc, accumulator_axes(b), at), at);
+    do write_update_of(b, accumulator_name(b, at), at);
     while (instance_next(b, accumulator_axes(b), at));
 }
 
@@ -99,7 +110,7 @@ static void write_horizontal(Body *b)
         const char *all = NULL;
         b->frame[lane].count = b->plan.count[lane];
         for (at[lane] = 0; at[lane] < b->frame[lane].count; at[lane]++) {
-            const char *one = instance_name(b, b->acc, accumulator_axes(b), at);
+            const char *one = accumulator_name(b, at);
             if (!all) all = one;
             else if (reduce == REDUCE_sum) all = arena_printf(b->arena, "%s + %s", all, one);
             else all = arena_printf(b->arena, "%s(%s, %s)", reduce == REDUCE_max ? "vmax" : "vmin", all, one);

@@ -152,10 +152,24 @@ static Node *clip_factor(Step *s)
     return node_binary(g, OP_min, factor, number(s, 1));
 }
 
+/* A gradient changes nothing: what a step would update beside the parameters (running statistics) is left alone. */
+static void drop_updates(Graph *g)
+{
+    int n = 0;
+    for (int i = 0; i < g->root.n; i++)
+        if (g->root.at[i].kind != ROOT_update) g->root.at[n++] = g->root.at[i];
+    g->root.n = n;
+    graph_sort(g);
+}
+
 /* needs: ROOT_gradient roots; leaves: a ROOT_update for each of their targets and for each new state, none of them. */
 void pass_optimize(Graph *g, const PassContext *context)
 {
-    if (!context || context->gradients_only) return;
+    if (!context) return;
+    if (context->gradients_only) {
+        drop_updates(g);
+        return;
+    }
     if (!context->plan) internal_error("optimize", "no plan");
     g->span = context->plan->span;
     Step s = { .g = g, .plan = context->plan, .rate = scalar_named(g, "rate"), .count = scalar_named(g, "step") };

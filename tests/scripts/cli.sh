@@ -121,7 +121,7 @@ status "train with data for nothing" 1 "$netc" train tiny.net $data z=points.csv
 status "train on a missing file" 66 "$netc" train tiny.net x=none.csv y=none.csv
 status "train on a wrong width" 1 "$netc" train tiny.net x=points.csv 'y=points.csv[2]'
 status "train --valid without data" 64 "$netc" train tiny.net $data --valid
-status "train with a wild rate" 1 sh -c "sed 's/adam(rate=1e-3)/sgd(rate=1e38)/; s/-> sigmoid//g; s/binary_cross_entropy/mse/; /metric/d' tiny.net >wild.net; '$netc' train wild.net $data -o wild.safetensors"
+status "train with a wild rate" 1 sh -c "sed 's/adam(rate=1e-3)/sgd(rate=1e6)/; s/-> sigmoid//g; s/binary_cross_entropy/mse/; /metric/d' tiny.net >wild.net; '$netc' train wild.net $data -o wild.safetensors"
 says "train with a wild rate: why" "diverged"
 
 "$netc" train tiny.net $data -o cut.safetensors --epochs 100000000 >out 2>err &

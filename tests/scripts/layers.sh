@@ -7,7 +7,7 @@ allowed() {
     ir) echo ir base ;;
     op) echo op ir loop base ;;
     loop) echo loop ir base ;;
-    pass) echo pass ir op base grammar ;;
+    pass) echo pass ir op loop base grammar ;;
     target) echo target base ;;
     schedule) echo schedule loop ir target base ;;
     emit) echo emit schedule loop ir target base ;;
@@ -22,7 +22,8 @@ for file in compiler/*/*.[ch] compiler/*.[ch] grammar/*.[chly] runtime/*.[ch]; d
     bad=
     for included in $(sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file"); do
         case $included in
-        ../[a-z]*.h) to=compiler ;;
+        ../*/*) to=$(basename "$(dirname "$included")") ;;
+        ../*.h) to=compiler ;;
         */*) to=$(basename "$(dirname "$included")") ;;
         parser.h | scanner.h) to=grammar ;;
         *) to=$from ;;

@@ -208,7 +208,7 @@ static const char driver_head[] =
     "typedef struct Call { const char *name; void (*f)(void *const *); int n; size_t bytes[64]; size_t workspace; } Call;\n";
 static const char driver_tail[] =
     "typedef struct Job { const Call *c; void *p[65]; int dirt; } Job;\n"
-    "static void *fresh(size_t n) { void *p; if (posix_memalign(&p, 64, n ? n : 1)) exit(71); return p; }\n"
+    "static void *fresh(size_t n) { void *p = aligned_alloc(64, n / 64 * 64 + 64); if (!p) exit(71); return p; }\n"
     "static void *work(void *arg)\n{\n    Job *j = arg;\n"
     "    memset(j->p[j->c->n], j->dirt, j->c->workspace);\n    j->c->f((void *const *)j->p);\n    return NULL;\n}\n"
     "static void load(Job *j, const Call *c, char *const *data, int dirt)\n{\n    j->c = c;\n    j->dirt = dirt;\n"

@@ -23,7 +23,13 @@ static void end(void)
 }
 
 static Node *param(const char *name, int rank, const int64_t *dim) { return test_param(graph, name, rank, dim); }
-static Node *input(const char *name, Shape s) { return node_leaf(graph, OP_input, name, DTYPE_f32, s, true); }
+static Node *input_of(const char *name, DType type, Shape s)
+{
+    graph->batch = s.dim[0];
+    return node_leaf(graph, OP_input, name, type, s, true);
+}
+
+static Node *input(const char *name, Shape s) { return input_of(name, DTYPE_f32, s); }
 static void output(Node *n) { graph_root(graph, ROOT_output, arena_printf(arena, "y%d", graph->root.n), n, NULL, (Span){0}); }
 
 /* ---- graphs ---- */
@@ -168,7 +174,7 @@ static void types(int64_t n)
 {
     begin(MODE_infer);
     Shape s = {2, {2, n}};
-    Node *byte = node_leaf(graph, OP_input, "byte", DTYPE_u8, s, true), *whole = node_leaf(graph, OP_input, "whole", DTYPE_i32, s, true);
+    Node *byte = input_of("byte", DTYPE_u8, s), *whole = input_of("whole", DTYPE_i32, s);
     Node *x = input("x", s), *sum = node_binary(graph, OP_add, node_cast(graph, byte, DTYPE_f32), node_cast(graph, whole, DTYPE_f32));
     output(sum);
     output(node_cast(graph, node_binary(graph, OP_mul, x, node_number(graph, 300)), DTYPE_i32));

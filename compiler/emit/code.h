@@ -90,6 +90,7 @@ typedef struct Body {
     const char **name;             /* per value: the variable that holds it; NULL: written where it is used */
     bool *vector;                  /* per value: a vf rather than a float */
     bool acc_vector;
+    VEC(const char *) defined;     /* in the reduction step that is being written */
     const char *acc, *reduced;     /* names of accumulators, and of what a lane reduction gives */
 } Body;
 

@@ -35,6 +35,7 @@ static const char *accumulator_name(Body *b, const int *at)
 static void write_let(Body *b, int level)
 {
     const Nest *n = b->nest;
+    if (body_reduces(b) && level == n->n_axes) return;   /* write_needed does it */
     bool inner = body_reduces(b) && level == n->n_out;   /* what only the result needs comes behind the reduction */
     for (int i = 0; i < n->value.n; i++) {
         const Value *v = &n->value.at[i];
@@ -43,6 +44,25 @@ static void write_let(Body *b, int level)
         do write_line(&b->w, "const %s %s = %s;", type_of(b, b->vector[i]), instance_name(b, b->name[i], v->axes, at), value_compute(b, i, at));
         while (instance_next(b, v->axes, at));
     }
+}
+
+static bool is_defined(const Body *b, const char *name)
+{
+    for (int i = 0; i < b->defined.n; i++)
+        if (!strcmp(b->defined.at[i], name)) return true;
+    return false;
+}
+
+/* The innermost values are computed just before their first use: compilers keep the order, and so few registers hold them. */
+static void write_needed(Body *b, int value, const int *at)
+{
+    const Value *v = &b->nest->value.at[value];
+    const char *name = b->name[value] ? instance_name(b, b->name[value], v->axes, at) : NULL;
+    if (name && (v->level != b->nest->n_axes || is_defined(b, name))) return;
+    for (int k = 0; k < expr_args[v->kind]; k++) write_needed(b, v->arg[k], at);
+    if (!name) return;
+    write_line(&b->w, "const %s %s = %s;", type_of(b, b->vector[value]), name, value_compute(b, value, at));
+    vec_push(b->arena, &b->defined, name);
 }
 
 static void write_clear(Body *b)
@@ -96,8 +116,11 @@ static void write_update_of(Body *b, const char *acc, const int *at)
 static void write_update(Body *b)
 {
     int at[AXES_MAX] = {0};
-    do write_update_of(b, accumulator_name(b, at), at);
-    while (instance_next(b, accumulator_axes(b), at));
+    b->defined.n = 0;
+    do {
+        write_needed(b, b->nest->body, at);
+        write_update_of(b, accumulator_name(b, at), at);
+    } while (instance_next(b, accumulator_axes(b), at));
 }
 
 /* The vectors of a reduction along the lanes become one number per instance. */

@@ -3,7 +3,7 @@
 
 Affine buffer_address(const Buffer *b, const Affine *index)
 {
-    Affine address = affine_constant(0);
+    Affine address = affine_constant(b->origin);
     for (int d = 0; d < b->shape.rank; d++) address = affine_add(address, affine_scale(index[d], b->stride[d]));
     return address;
 }

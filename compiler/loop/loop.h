@@ -28,7 +28,8 @@ struct Buffer {
     const char *name;              /* "image", "conv.weight", or after the node it holds */
     const Node *node;              /* leaf, root or anchor it belongs to */
     const double *data;            /* BUF_constant, in stored order */
-    Buffer *base;                  /* not NULL: the same memory as `base` (same elements) under another shape */
+    Buffer *base;                  /* not NULL: the memory of `base` under another shape, or a box inside it */
+    int64_t origin;                /* with base: the place of the first element there */
     int64_t offset;                /* BUF_workspace without base: bytes from the arena's start, multiple of 64 */
     int first, last;               /* first kernel that writes, last that reads it (program order) */
 };

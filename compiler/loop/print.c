@@ -104,7 +104,8 @@ static void print_buffer(Text *out, const Buffer *b)
         text_puts(out, "]");
     }
     if (b->base) text_printf(out, " of %s", b->base->name);
-    else if (b->kind == BUF_workspace) text_printf(out, " at %lld", (long long)b->offset);
+    if (b->origin) text_printf(out, " from %lld", (long long)b->origin);
+    if (!b->base && b->kind == BUF_workspace) text_printf(out, " at %lld", (long long)b->offset);
     text_puts(out, "\n");
 }
 

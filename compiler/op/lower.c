@@ -155,16 +155,22 @@ static void target_buffers(Lower *l, Buffer **of_root)
     }
 }
 
+static Buffer *stored_buffer_of(Lower *l, const Node *n)
+{
+    Fate *p = fate_of(l, n);
+    if (p->buffer) return p->buffer;
+    const Node *named = p->anchor && p->anchor->name ? p->anchor : n;
+    const char *name = name_take(l, arena_printf(l->arena, "%s_%d", named->name ? named->name : "t", n->id));
+    if (!p->place) return p->buffer = buffer_new(l, BUF_workspace, name, n);
+    int64_t start[RANK_MAX];
+    place_start(p->place, n, start);
+    return p->buffer = buffer_box(l, stored_buffer_of(l, p->place), name, n, start);
+}
+
 static void stored_buffers(Lower *l)
 {
-    for (int i = 0; i < l->graph->node.n; i++) {
-        const Node *n = l->graph->node.at[i];
-        Fate *p = &l->fate[i];
-        if (!p->live || !p->stored || p->buffer) continue;
-        const Node *named = p->anchor && p->anchor->name ? p->anchor : n;
-        const char *name = name_take(l, arena_printf(l->arena, "%s_%d", named->name ? named->name : "t", n->id));
-        p->buffer = buffer_new(l, BUF_workspace, name, n);
-    }
+    for (int i = 0; i < l->graph->node.n; i++)
+        if (l->fate[i].live && l->fate[i].stored) stored_buffer_of(l, l->graph->node.at[i]);
 }
 
 /* ---- kernels ---- */

@@ -14,6 +14,7 @@ typedef struct Fate {
     int users;                     /* live operand places that name it, and roots */
     const Node *anchor;            /* stored elementwise node: the anchor whose kernel computes it as its epilogue */
     const Node *end;               /* anchor: the node that its kernel stores in its stead */
+    const Node *place;             /* pad or concat: the node lies inside its buffer */
     Buffer *buffer;
     Buffer *row_major;             /* a copy of `buffer`, where a reshape needs it */
     Buffer *view;                  /* reshape: the operand's memory under the new shape */
@@ -60,6 +61,8 @@ void reshape_run(Shape x, int *i, Shape y, int *j);
 /* Whether a reshape from x to y has an affine index: size-1 dimensions come and go, a dimension is split.
    Then index_x, if not NULL, is where x has the element that y has at index_y. */
 bool reshape_index(Shape x, Shape y, const Affine *index_y, Affine *index_x);
+/* Where the operand x begins in the pad or concat n. */
+void place_start(const Node *n, const Node *x, int64_t *start);
 /* A reshape that must find its operand in memory. */
 bool reshape_is_view(const Node *n);
 
@@ -94,6 +97,8 @@ Buffer *stored_buffer(const Lower *l, const Node *n);
 void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index);
 /* All of n's buffer set to a number, as a kernel of its own. */
 void kernel_fill(Lower *l, const Node *n, double value);
+/* What lies around a box of that shape, which begins at `start`, set to a number: a kernel or two for each dimension. */
+void kernel_border(Lower *l, const Node *n, Shape box, const int64_t *start, double value);
 /* A kernel that stores a node that has no loops of its own. */
 void kernel_store(Lower *l, const Node *n);
 /* A kernel that stores a node's value in another place too. */
@@ -108,6 +113,8 @@ const char *dim_name(const Node *n, int d);
 Buffer *buffer_new(Lower *l, BufferKind kind, const char *name, const Node *n);
 /* The memory of `base` under another shape of as many elements; NULL when the order of its dimensions forbids it. */
 Buffer *buffer_view(Lower *l, Buffer *base, Shape s);
+/* Memory for n inside `base`, from the index `start` there on. */
+Buffer *buffer_box(Lower *l, Buffer *base, const char *name, const Node *n, const int64_t *start);
 Names *names_new(Arena *a);
 /* `wanted` as a C identifier that was not given before. */
 const char *name_take(Lower *l, const char *wanted);

@@ -121,5 +121,18 @@ Buffer *buffer_view(Lower *l, Buffer *base, Shape s)
     }
     b.name = arena_printf(l->arena, "%s_%d", base->name, l->program->buffer.n);
     b.base = base->base ? base->base : base;
+    b.origin = base->origin;
+    return append(l, b);
+}
+
+Buffer *buffer_box(Lower *l, Buffer *base, const char *name, const Node *n, const int64_t *start)
+{
+    Buffer b = { .kind = base->kind, .dtype = base->dtype, .shape = n->shape, .name = name, .node = n, .elements = shape_elements(n->shape) };
+    b.base = base->base ? base->base : base;
+    b.origin = base->origin;
+    for (int d = 0; d < n->shape.rank; d++) {
+        b.stride[d] = base->stride[d];
+        b.origin += start[d] * base->stride[d];
+    }
     return append(l, b);
 }

@@ -146,6 +146,50 @@ void kernel_fill(Lower *l, const Node *n, double value)
     kernel_end(l, k, n, ex_number(l->arena, value), index);
 }
 
+/* In dimension d: `extent` elements from `start` on, and as many at the end where there are two sides; in the others
+   all of n, or where `inside` says so only the box that begins at `low`. */
+typedef struct Border { int d, sides; int64_t start, extent; const int64_t *low; Shape box; bool inside[RANK_MAX]; } Border;
+
+static void border_side(Lower *l, const Node *n, const Border *b, double value)
+{
+    int order[RANK_MAX];
+    Affine index[RANK_MAX];
+    Kernel *k = begin(l, n, "_border");
+    stored_order(stored_buffer(l, n), order);
+    for (int i = 0; i < n->shape.rank; i++) {
+        const int d = order[i];
+        if (d == b->d) {
+            Affine side = kernel_axis(l, k, b->sides, "side", false);
+            Affine at = affine_add(kernel_axis(l, k, b->extent, dim_name(n, d), false), affine_constant(b->start));
+            index[d] = affine_add(affine_scale(side, n->shape.dim[d] - b->extent), at);
+        } else if (b->inside[d]) {
+            index[d] = affine_add(kernel_axis(l, k, b->box.dim[d], dim_name(n, d), false), affine_constant(b->low[d]));
+        } else {
+            index[d] = kernel_axis(l, k, n->shape.dim[d], dim_name(n, d), false);
+        }
+    }
+    kernel_end(l, k, n, ex_number(l->arena, value), index);
+}
+
+void kernel_border(Lower *l, const Node *n, Shape box, const int64_t *start, double value)
+{
+    int order[RANK_MAX];
+    Border b = { .box = box, .low = start };
+    stored_order(stored_buffer(l, n), order);
+    for (int i = 0; i < n->shape.rank; i++) {
+        const int d = b.d = order[i];
+        const int64_t low = start[d], high = n->shape.dim[d] - box.dim[d] - low;
+        b.sides = low == high ? 2 : 1;
+        b.start = 0;
+        b.extent = low;
+        if (low) border_side(l, n, &b, value);
+        b.start = low + box.dim[d];
+        b.extent = high;
+        if (high && b.sides == 1) border_side(l, n, &b, value);
+        b.inside[d] = true;
+    }
+}
+
 void kernel_store(Lower *l, const Node *n)
 {
     Affine index[RANK_MAX];

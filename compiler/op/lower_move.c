@@ -107,8 +107,15 @@ void lower_copy(Lower *l, const Node *n) { store_inside(l, n, n->in[0], NULL); }
 
 void lower_pad(Lower *l, const Node *n)
 {
-    kernel_fill(l, n, node_real(n, ATTR_value));
-    store_inside(l, n, n->in[0], node_ints(n, ATTR_low));
+    kernel_border(l, n, n->in[0]->shape, node_ints(n, ATTR_low), node_real(n, ATTR_value));
+    if (fate_of(l, n->in[0])->place != n) store_inside(l, n, n->in[0], node_ints(n, ATTR_low));
+}
+
+void place_start(const Node *n, const Node *x, int64_t *start)
+{
+    const int64_t *low = n->op == OP_pad && n->shape.rank ? node_ints(n, ATTR_low) : NULL;
+    for (int d = 0; d < n->shape.rank; d++) start[d] = low ? low[d] : 0;
+    for (int i = 0; n->op == OP_concat && n->in[i] != x; i++) start[node_int(n, ATTR_axis)] += n->in[i]->shape.dim[node_int(n, ATTR_axis)];
 }
 
 void lower_concat(Lower *l, const Node *n)
@@ -116,7 +123,7 @@ void lower_concat(Lower *l, const Node *n)
     const int64_t axis = node_int(n, ATTR_axis);
     int64_t start[RANK_MAX] = { 0 };
     for (int i = 0; i < n->n_in; i++) {
-        store_inside(l, n, n->in[i], start);
+        if (fate_of(l, n->in[i])->place != n) store_inside(l, n, n->in[i], start);
         start[axis] += n->in[i]->shape.dim[axis];
     }
 }

@@ -222,6 +222,40 @@ static void find_epilogues(Decide *d)
     }
 }
 
+/* ---- places ---- */
+
+static bool is_viewed(const Decide *d, int i)
+{
+    for (int u = d->first_user[i]; u < d->first_user[i + 1]; u++)
+        if (d->user[u] >= 0 && reshape_is_view(node_at(d, d->user[u]))) return true;
+    return false;
+}
+
+/* Nothing else that a concat takes may be computed from x: it would be read and written in one kernel. */
+static bool may_lie_in(const Decide *d, const Node *x, const Node *whole)
+{
+    const Fate *p = fate_of(d->l, x);
+    if (is_leaf(x) || is_number(x) || p->root || p->place || reshape_is_view(x) || is_viewed(d, x->id)) return false;
+    if (whole->op == OP_concat && (p->users > 1 || x->op == OP_pad || x->op == OP_concat)) return false;
+    return p->stored || d->carries[x->id];
+}
+
+/* What is stored, and padded or concatenated later, lies where that puts it from the beginning. */
+static void find_places(Decide *d)
+{
+    for (int i = 0; i < d->l->graph->node.n; i++) {
+        const Node *n = node_at(d, i);
+        const Fate *whole = &d->l->fate[i];
+        if ((n->op != OP_pad && n->op != OP_concat) || !whole->live || !whole->stored || whole->root) continue;
+        for (int k = 0; k < n->n_in; k++) {
+            if (!may_lie_in(d, n->in[k], n)) continue;
+            Fate *p = fate_of(d->l, n->in[k]);
+            p->stored = true;
+            p->place = n;
+        }
+    }
+}
+
 void lower_decide(Lower *l)
 {
     int count = l->graph->node.n;
@@ -233,5 +267,6 @@ void lower_decide(Lower *l)
     list_users(&d);
     find_sinks(&d);
     store_better(&d);
+    find_places(&d);
     find_epilogues(&d);
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { FENCED_STATEMENTS = 8 };    /* a tile so large needs all registers */
+
 const char *c_type(DType t, bool f64)
 {
     static const char *const name[DTYPES] = {[DTYPE_f32] = "float", [DTYPE_i32] = "int32_t", [DTYPE_u8] = "uint8_t"};
@@ -115,12 +117,14 @@ static void write_update_of(Body *b, const char *acc, const int *at)
 
 static void write_update(Body *b)
 {
-    int at[AXES_MAX] = {0};
+    int at[AXES_MAX] = {0}, statements = 0;
     b->defined.n = 0;
     do {
         write_needed(b, b->nest->body, at);
         write_update_of(b, accumulator_name(b, at), at);
+        statements++;
     } while (instance_next(b, accumulator_axes(b), at));
+    if (statements >= FENCED_STATEMENTS && b->target->lanes > 1) write_line(&b->w, "FENCE;");
 }
 
 /* The vectors of a reduction along the lanes become one number per instance. */

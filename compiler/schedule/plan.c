@@ -297,7 +297,8 @@ void plan_levels(Nest *n, const Plan *p)
         v->level = 0;
         for (int k = 0; k < n->n_axes; k++)
             if (v->axes >> p->order[k] & 1) v->level = k + 1;
-        if (v->kind == EX_reduced) v->level = n->n_out;
+        /* What only the result needs waits: registers belong to the sums until then. */
+        if (v->kind == EX_reduced || (reduces(n) && !v->in_body)) v->level = n->n_out;
     }
 }
 

@@ -8,6 +8,9 @@
 #define EACH_LANE _Pragma("GCC unroll 16")
 #endif
 
+/* Nothing is read before its turn: else compilers read ahead into registers that the sums need. */
+#define FENCE __asm__ volatile("" ::: "memory")
+
 typedef float vf __attribute__((vector_size(4 * VW), may_alias));
 
 typedef int32_t vi __attribute__((vector_size(4 * VW), may_alias));

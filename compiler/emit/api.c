@@ -126,11 +126,11 @@ static const char *shape_comment(const Unit *u, const Buffer *b)
         row_major &= at == d;
     }
     if (row_major) return text_string(&t);
-    text_puts(&t, ", stored as ");
+    text_puts(&t, " as ");
     Shape stored = {.rank = b->shape.rank};
     for (int d = 0; d < b->shape.rank; d++) stored.dim[d] = b->shape.dim[order[d]];
     text_puts(&t, shape_text(u->arena, stored));
-    text_puts(&t, ": dimensions");
+    text_puts(&t, " by dimensions");
     for (int d = 0; d < b->shape.rank; d++) text_printf(&t, " %d", order[d]);
     return text_string(&t);
 }
@@ -138,14 +138,14 @@ static const char *shape_comment(const Unit *u, const Buffer *b)
 static void write_struct(Writer *w, const Unit *u, const char *name, const Field *field, int n, const char *const *c_names)
 {
     write_open(w, "typedef struct %s_%s", u->net, name);
-    if (!n) write_line(w, "unsigned char nothing[64] %s_ALIGNED;", name_upper(u->arena, u->net));
+    if (!n) write_text(w, "unsigned char nothing[64] %s_ALIGNED;", name_upper(u->arena, u->net));
     for (int i = 0; i < n; i++) {
         const char *decl = arena_printf(u->arena, "%s %s[%lld] %s_ALIGNED;", c_type(DTYPE_f32, u->f64), c_names[i],
                                         (long long)field[i].buffer->elements, name_upper(u->arena, u->net));
-        write_line(w, "%-56s /* %s: %s */", decl, field[i].name, shape_comment(u, field[i].buffer));
+        write_text(w, "%-48s /* %s %s */", decl, field[i].name, shape_comment(u, field[i].buffer));
     }
     w->depth--;
-    write_line(w, "} %s_%s;", u->net, name);
+    write_text(w, "} %s_%s;", u->net, name);
     write_blank(w);
 }
 
@@ -154,8 +154,8 @@ static void write_struct(Writer *w, const Unit *u, const char *name, const Field
 static void write_size(Writer *w, const Unit *u, const char *what, long long value, const char *comment)
 {
     const char *s = arena_printf(u->arena, "#define %s_%s %lld", name_upper(u->arena, u->net), what, value);
-    if (comment) write_line(w, "%-48s /* %s */", s, comment);
-    else write_line(w, "%s", s);
+    if (comment) write_text(w, "%-48s /* %s */", s, comment);
+    else write_text(w, "%s", s);
 }
 
 /* Elements of one sample of each input and output; written once for all programs. */
@@ -195,7 +195,7 @@ static int64_t train_workspace(const Unit *u)
 static void write_all_sizes(Writer *w, const Unit *u, const ApiNames *names)
 {
     Names seen = {.arena = u->arena};
-    write_line(w, "/* Tensors are row-major with the batch in front: element [sample][i][j]... */");
+    write_text(w, "/* Tensors are row-major with the batch in front: element [sample][i][j]... */");
     if (u->forward) write_size(w, u, "BATCH", (long long)u->forward->graph->batch, "samples per call of forward");
     if (trains(u)) write_size(w, u, "TRAIN_BATCH", (long long)trains(u)->graph->batch, "samples per call of evaluate, gradient, step");
     if (u->forward) write_sizes(w, u, u->forward, &seen);
@@ -203,8 +203,8 @@ static void write_all_sizes(Writer *w, const Unit *u, const ApiNames *names)
         if (train_program(u, i)) write_sizes(w, u, train_program(u, i), &seen);
     if (u->forward) write_size(w, u, "WORKSPACE_BYTES", (long long)workspace(u->forward), "scratch for forward");
     if (trains(u)) write_size(w, u, "TRAIN_WORKSPACE_BYTES", (long long)train_workspace(u), "scratch for the others");
-    write_line(w, "%s", "");
-    write_line(w, "#define %s_MODEL_HASH 0x%016llxu /* of the weights' names, shapes and storage */",
+    write_text(w, "%s", "");
+    write_text(w, "#define %s_MODEL_HASH 0x%016llxu /* of the weights' names, shapes and storage */",
                name_upper(u->arena, u->net), (unsigned long long)names->hash);
     write_blank(w);
 }
@@ -230,16 +230,56 @@ static void write_argument_lines(Writer *w, const Unit *u, const Program *p)
         if (x->kind == ARG_input && low && high && low->n == 1 && high->n == 1)
             text_printf(&t, ", each from %lld to %lld", (long long)low->ints[0], (long long)high->ints[0] - 1);
         if (p == u->evaluate && !batched) text_puts(&t, ", summed over the first call->valid samples");
-        write_line(w, "%s", text_string(&t));
+        write_text(w, "%s", text_string(&t));
+    }
+}
+
+/* A metric as a formula over the totals: "total_1 / total_0". Its graph is small. */
+static void metric_text(Text *t, const Node *n, bool inside)
+{
+    static const char *const infix[OP_COUNT] = {[OP_add] = " + ", [OP_sub] = " - ", [OP_mul] = " * ", [OP_div] = " / "};
+    double x;
+    if (node_is_number(n, &x)) {
+        text_printf(t, "%g", x);
+    } else if (n->op == OP_scalar) {
+        for (const char *c = n->name; *c; c++) text_putc(t, *c == '.' ? '_' : *c);
+    } else if (infix[n->op]) {
+        text_puts(t, inside ? "(" : "");
+        metric_text(t, n->in[0], true);
+        text_puts(t, infix[n->op]);
+        metric_text(t, n->in[1], true);
+        text_puts(t, inside ? ")" : "");
+    } else {
+        text_printf(t, "%s(", op_info[n->op].name);
+        for (int i = 0; i < n->n_in; i++) {
+            text_puts(t, i ? ", " : "");
+            metric_text(t, n->in[i], false);
+        }
+        text_putc(t, ')');
+    }
+}
+
+static void write_metrics(Writer *w, const Program *p)
+{
+    bool first = true;
+    for (int i = 0; i < p->graph->root.n; i++) {
+        const Root *r = &p->graph->root.at[i];
+        if (r->kind != ROOT_metric) continue;
+        if (first) write_text(w, "   From the sums over all batches:");
+        first = false;
+        Text t = {.arena = w->text.arena};
+        metric_text(&t, r->node, false);
+        write_text(w, "     %s = %s", r->name, t.s);
     }
 }
 
 static void write_prototype(Writer *w, const Unit *u, const Program *p, const char *what)
 {
     if (!p) return;
-    write_line(w, "/* %s", what);
+    write_text(w, "/* %s", what);
     write_argument_lines(w, u, p);
-    write_line(w, "*/");
+    if (p == u->evaluate) write_metrics(w, p);
+    write_text(w, "*/");
     write_line(w, "%s;", api_prototype(u, p));
     write_blank(w);
 }
@@ -247,28 +287,28 @@ static void write_prototype(Writer *w, const Unit *u, const Program *p, const ch
 static void write_call_struct(Writer *w, const Unit *u)
 {
     write_open(w, "typedef struct %s_call", u->net);
-    write_line(w, "double rate;      /* step: the learning rate */");
-    write_line(w, "int32_t valid;    /* evaluate: how many leading samples of the batch count; the rest is ignored */");
-    write_line(w, "uint64_t seed;    /* of everything random (dropout, augmentation); the same in every step of a run */");
-    write_line(w, "uint64_t step;    /* steps done before, from 0: it moves the random numbers and the optimiser's corrections */");
+    write_text(w, "double rate;      /* step: the learning rate */");
+    write_text(w, "int32_t valid;    /* evaluate: how many leading samples of the batch count; the rest is ignored */");
+    write_text(w, "uint64_t seed;    /* of everything random (dropout, augmentation); the same in every step of a run */");
+    write_text(w, "uint64_t step;    /* steps done before, from 0: it moves the random numbers and the optimiser's corrections */");
     w->depth--;
-    write_line(w, "} %s_call;", u->net);
+    write_text(w, "} %s_call;", u->net);
     write_blank(w);
 }
 
 static void write_training(Writer *w, const Unit *u, const ApiNames *names)
 {
     const char *upper = name_upper(u->arena, u->net);
-    write_line(w, "/* ---- training: %s_backward.c ---- */", u->net);
+    write_text(w, "/* ---- training: %s_backward.c ---- */", u->net);
     write_blank(w);
-    write_line(w, "/* What the optimiser remembers from step to step; all zeros before the first. */");
+    write_text(w, "/* What the optimiser remembers from step to step; all zeros before the first. */");
     write_struct(w, u, "state", u->state.at, u->state.n, names->state);
-    write_line(w, "/* What changes from call to call. */");
+    write_text(w, "/* What changes from call to call. */");
     write_call_struct(w, u);
     write_prototype(w, u, u->step, arena_printf(u->arena,
         "One step of training on %s_TRAIN_BATCH samples: w and s become their new values.", upper));
-    write_prototype(w, u, u->evaluate, "Loss and metrics of up to one batch, without learning and without randomness. Add the totals up over\n"
-        "   all batches; the last batch may be padded with any legal samples, which call->valid leaves out.");
+    write_prototype(w, u, u->evaluate, "Loss and metrics of up to one batch, without learning and without randomness. Add the totals up over all\n"
+        "   batches; the last batch may be padded with any legal samples, which call->valid leaves out.");
     write_prototype(w, u, u->gradient, "The gradient of the loss by the weights, without a step. gradient: fields that are not learnt\n"
         "   keep what they held.");
 }
@@ -281,25 +321,25 @@ static void write_embedded(Writer *w, const Unit *u)
     switch (u->embed) {
     case EMBED_none: return;
     case EMBED_inline:
-        write_line(w, "/* The weights, in %s_weights.c. */", net);
-        write_line(w, "extern const %s_weights %s_trained;", net, net);
+        write_text(w, "/* The weights, in %s_weights.c. */", net);
+        write_text(w, "extern const %s_weights %s_trained;", net, net);
         break;
     case EMBED_string:
-        write_line(w, "/* The weights, in %s_weights.c: &%s_trained is a const %s_weights *. Little-endian machines only. */", net, net, net);
-        write_line(w, "typedef union %s_packed { unsigned char bytes[sizeof(%s_weights)]; %s_weights weights; } %s_packed;", net, net, net, net);
-        write_line(w, "extern const %s_packed %s_trained_packed;", net, net);
-        write_line(w, "#define %s_trained (%s_trained_packed.weights)", net, net);
+        write_text(w, "/* The weights, in %s_weights.c: &%s_trained is a const %s_weights *. Little-endian machines only. */", net, net, net);
+        write_text(w, "typedef union %s_packed { unsigned char bytes[sizeof(%s_weights)]; %s_weights weights; } %s_packed;", net, net, net, net);
+        write_text(w, "extern const %s_packed %s_trained_packed;", net, net);
+        write_text(w, "#define %s_trained (%s_trained_packed.weights)", net, net);
         break;
     case EMBED_incbin:
-        write_line(w, "/* The weights: %s_weights.c includes the file %s_weights.bin when it is assembled. Compile it in that file's folder,", net, net);
-        write_line(w, "   or with -D%s_WEIGHTS_BIN='\"path/%s_weights.bin\"'. Little-endian machines only. */", upper, net);
-        write_line(w, "extern const %s_weights %s_trained;", net, net);
+        write_text(w, "/* The weights: %s_weights.c includes the file %s_weights.bin when it is assembled. Compile it in that file's folder,", net, net);
+        write_text(w, "   or with -D%s_WEIGHTS_BIN='\"path/%s_weights.bin\"'. Little-endian machines only. */", upper, net);
+        write_text(w, "extern const %s_weights %s_trained;", net, net);
         break;
     case EMBED_file:
-        write_line(w, "/* The weights are the file %s_weights.bin. Read it with netc_load of netc_load.h:", net);
-        write_line(w, "       static %s_weights weights;", net);
-        write_line(w, "       const char *error = netc_load(\"%s_weights.bin\", %s_MODEL_HASH, &weights, sizeof weights);", net, upper);
-        write_line(w, "   NULL means that all is well. */");
+        write_text(w, "/* The weights are the file %s_weights.bin. Read it with netc_load of netc_load.h:", net);
+        write_text(w, "       static %s_weights weights;", net);
+        write_text(w, "       const char *error = netc_load(\"%s_weights.bin\", %s_MODEL_HASH, &weights, sizeof weights);", net, upper);
+        write_text(w, "   NULL means that all is well. */");
         break;
     }
     write_blank(w);
@@ -319,27 +359,27 @@ static const char *usage_arguments(const Unit *u, const Program *p)
 static void write_usage(Writer *w, const Unit *u)
 {
     const char *net = u->net, *upper = name_upper(u->arena, u->net);
-    write_line(w, "/* How to use it:");
+    write_text(w, "/* How to use it:");
     write_blank(w);
     if (u->forward) {
         Arguments a = api_arguments(u, u->forward);
-        write_line(w, "       static _Alignas(64) unsigned char workspace[%s_WORKSPACE_BYTES];", upper);
+        write_text(w, "       static _Alignas(64) unsigned char workspace[%s_WORKSPACE_BYTES];", upper);
         for (int i = 0; i < a.at.n; i++) {
             const Argument *x = &a.at.at[i];
             if ((x->kind != ARG_input && x->kind != ARG_output) || left_out(u, u->forward, x)) continue;
             bool batched = x->buffer->node && x->buffer->node->batched;
-            write_line(w, "       %s %s[%s%s%s_%s_SIZE];", c_type(x->buffer->dtype, u->f64), x->name, batched ? upper : "",
+            write_text(w, "       %s %s[%s%s%s_%s_SIZE];", c_type(x->buffer->dtype, u->f64), x->name, batched ? upper : "",
                        batched ? "_BATCH * " : "", upper, name_upper(u->arena, x->name));
         }
-        if (u->embed == EMBED_none || u->embed == EMBED_file) write_line(w, "       static %s_weights weights;                      fill it", net);
-        write_line(w, "       %s_forward(%s%s);", net, u->embed == EMBED_none || u->embed == EMBED_file ? "&weights" :
+        if (u->embed == EMBED_none || u->embed == EMBED_file) write_text(w, "       static %s_weights weights;                      fill it", net);
+        write_text(w, "       %s_forward(%s%s);", net, u->embed == EMBED_none || u->embed == EMBED_file ? "&weights" :
                    arena_printf(u->arena, "&%s_trained", net), usage_arguments(u, u->forward));
         write_blank(w);
     }
-    write_line(w, "   All memory is the caller's. Weights, state, gradient and workspace are aligned to 64 bytes (the structs ask for that");
-    write_line(w, "   themselves), inputs and outputs as their type is. The workspace may hold anything before a call and holds nothing of");
-    write_line(w, "   use behind it. Nothing is allocated, and nothing is kept between calls but what is passed: threads may run at the");
-    write_line(w, "   same time, each with its own workspace and outputs, on the same weights. */");
+    write_text(w, "   All memory is the caller's. Weights, state, gradient and workspace are aligned to 64 bytes (the structs ask for");
+    write_text(w, "   that themselves), inputs and outputs as their type is. The workspace may hold anything before a call and holds");
+    write_text(w, "   nothing of use behind it. Nothing is allocated or kept between calls: threads may run at the same time on the");
+    write_text(w, "   same weights, each with its own workspace and outputs. */");
     write_blank(w);
 }
 
@@ -347,28 +387,28 @@ const char *api_header(const Unit *u, const ApiNames *names)
 {
     Writer w = {.text.arena = u->arena};
     const char *upper = name_upper(u->arena, u->net);
-    write_line(&w, "#ifndef %s_H", upper);
-    write_line(&w, "#define %s_H", upper);
+    write_text(&w, "#ifndef %s_H", upper);
+    write_text(&w, "#define %s_H", upper);
     write_blank(&w);
-    write_line(&w, "#include <stdint.h>");
+    write_text(&w, "#include <stdint.h>");
     write_blank(&w);
     write_usage(&w, u);
     write_all_sizes(&w, u, names);
-    write_line(&w, "#define %s_ALIGNED __attribute__((aligned(64)))", upper);
+    write_text(&w, "#define %s_ALIGNED __attribute__((aligned(64)))", upper);
     write_blank(&w);
-    write_line(&w, "#ifdef __cplusplus");
-    write_line(&w, "extern \"C\" {");
-    write_line(&w, "#endif");
+    write_text(&w, "#ifdef __cplusplus");
+    write_text(&w, "extern \"C\" {");
+    write_text(&w, "#endif");
     write_blank(&w);
-    write_line(&w, "/* The parameters. Behind each: its name in the model, its shape, and how it is stored where that is not row-major. */");
+    write_text(&w, "/* The parameters. Behind each: its name in the model, its shape, and how it is stored where that is not row-major. */");
     write_struct(&w, u, "weights", u->weights.at, u->weights.n, names->weight);
     write_embedded(&w, u);
     if (u->forward)
         write_prototype(&w, u, u->forward, arena_printf(u->arena, "Inference on %s_BATCH samples.", upper));
     if (trains(u)) write_training(&w, u, names);
-    write_line(&w, "#ifdef __cplusplus");
-    write_line(&w, "}");
-    write_line(&w, "#endif");
-    write_line(&w, "#endif");
+    write_text(&w, "#ifdef __cplusplus");
+    write_text(&w, "}");
+    write_text(&w, "#endif");
+    write_text(&w, "#endif");
     return text_string(&w.text);
 }

@@ -14,6 +14,8 @@ typedef struct Writer {
 
 /* One line; a long one is broken after a comma and continued with a deeper indent. */
 void write_line(Writer *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The same as it is, however long: prose, and what stands in columns. */
+void write_text(Writer *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A line that ends with " {", and everything after it one step deeper. */
 void write_open(Writer *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The closing brace, with a comment of what it closes, or NULL. */

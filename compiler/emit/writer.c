@@ -60,6 +60,16 @@ void write_line(Writer *w, const char *fmt, ...)
     text_putc(&w->text, '\n');
 }
 
+void write_text(Writer *w, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    indent(w, w->depth);
+    text_puts(&w->text, format(w, fmt, ap));
+    va_end(ap);
+    text_putc(&w->text, '\n');
+}
+
 void write_open(Writer *w, const char *fmt, ...)
 {
     va_list ap;

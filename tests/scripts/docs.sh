@@ -17,4 +17,16 @@ done
 for word in $(grep -oh 'netc [a-z]\+ ' README.md docs/*.md | awk '{ print $2 }' | sort -u); do
     "$B/netc" "$word" --help >/dev/null 2>&1 && echo "ok netc $word --help"
 done
+# the README shows C that netc writes
+"$B/netc" emit examples/digits/digits.net -o "$T/digits" 2>"$T/log"
+awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on && $0 != "..." && $0 != ""' README.md >"$T/shown"
+if [ -s "$T/shown" ] && ! grep -vxF -f "$T/digits/digits_forward.c" "$T/shown"; then echo "ok README shows what is written"
+else echo "FAIL README shows other C than netc writes"; fi
+# named C programs of the documents build and succeed
+"$B/netc" emit examples/tiny/tiny.net -o "$T/tiny" --train 2>"$T/log"
+awk -v base="$T/tiny/" '/^```c [a-z]+\.c$/ { file = base $2; next } /^```/ { file = "" } file { print > file }' docs/generated-code.md
+for program in infer learn; do
+    ${CC:-cc} -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -o "$T/$program" "$T/tiny/$program.c" "$T"/tiny/tiny_*.c -lm 2>"$T/log" &&
+        "$T/$program" >>"$T/log" 2>&1 && echo "ok $program.c of generated-code.md" || { echo "FAIL $program.c of generated-code.md"; cat "$T/log"; }
+done
 exit 0

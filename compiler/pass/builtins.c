@@ -9,23 +9,19 @@ static Node *tensor_any(Call *c, int i) { return value_to_node(c->r, c->arg[i], 
 
 /* ---- elementwise ---- */
 
-static const struct { const char *name; Op op; double (*apply)(double); } unaries[] = {
-    {"exp", OP_exp, exp}, {"log", OP_log, log}, {"log1p", OP_log1p, log1p}, {"expm1", OP_expm1, expm1}, {"sqrt", OP_sqrt, sqrt},
-    {"abs", OP_abs, fabs}, {"sin", OP_sin, sin}, {"cos", OP_cos, cos}, {"tanh", OP_tanh, tanh}, {"sigmoid", OP_sigmoid, NULL},
-    {"erf", OP_erf, erf}, {"relu", OP_relu, NULL}, {"floor", OP_floor, floor}};
+/* Elementwise operators of one operand are functions of the language under their own name. */
+bool op_is_function(Op op) { return op_info[op].flags & OF_UNARY && op != OP_neg && op != OP_stop_gradient; }
 
 static Value call_unary(Call *c)
 {
-    for (size_t i = 0; i < LENGTH(unaries); i++) {
-        if (strcmp(unaries[i].name, c->name)) continue;
-        if (value_is_number(c->arg[0]) && unaries[i].apply) {
-            double y = unaries[i].apply(value_number(c->arg[0]));
-            return !strcmp(c->name, "floor") ? value_int((int64_t)y) : value_real(y);
-        }
-        Node *x = tensor(c, 0);
-        return x ? value_tensor(node_unary(c->r->graph, unaries[i].op, x)) : value_poison();
+    Op op = 0;
+    while (op < OP_COUNT && (!op_is_function(op) || strcmp(op_info[op].name, c->name))) op++;
+    if (value_is_number(c->arg[0])) {
+        double y = unary_function(op)(value_number(c->arg[0]));
+        return op == OP_floor ? value_int((int64_t)y) : value_real(y);
     }
-    return value_poison();
+    Node *x = tensor(c, 0);
+    return x ? value_tensor(node_unary(c->r->graph, op, x)) : value_poison();
 }
 
 static Value elementwise2(Call *c, Op op, int i, int k)
@@ -474,10 +470,6 @@ static Value call_matmul(Call *c)
 }
 
 const Builtin builtins[] = {
-    {"exp", "x", call_unary}, {"log", "x", call_unary}, {"log1p", "x", call_unary}, {"expm1", "x", call_unary},
-    {"sqrt", "x", call_unary}, {"abs", "x", call_unary}, {"sin", "x", call_unary}, {"cos", "x", call_unary},
-    {"tanh", "x", call_unary}, {"sigmoid", "x", call_unary}, {"erf", "x", call_unary}, {"relu", "x", call_unary},
-    {"floor", "x", call_unary},
     {"min", "x, y=, axis=, keep=", call_extreme}, {"max", "x, y=, axis=, keep=", call_extreme},
     {"pow", "x, y", call_pow}, {"where", "condition, x, y", call_where}, {"cast", "x, type", call_cast},
     {"stop_gradient", "x", call_stop_gradient},
@@ -501,5 +493,8 @@ const Builtin *builtin_find(const char *name)
 {
     for (const Builtin *b = builtins; b->name; b++)
         if (!strcmp(b->name, name)) return b;
+    static const Builtin unary = {"", "x", call_unary};
+    for (Op op = 0; op < OP_COUNT; op++)
+        if (op_is_function(op) && !strcmp(op_info[op].name, name)) return &unary;
     return NULL;
 }

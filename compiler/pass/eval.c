@@ -65,6 +65,8 @@ static double (*const unary_of[OP_COUNT])(double) = {
     [OP_reshape] = do_same,
 };
 
+double (*unary_function(Op op))(double) { return unary_of[op]; }
+
 #define BINARY(name, formula) static double do_##name(double x, double y) { return formula; }
 BINARY(add, x + y)
 BINARY(sub, x - y)

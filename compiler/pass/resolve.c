@@ -258,6 +258,8 @@ static Value call_unknown(Resolver *r, const Ast *call)
         for (int i = 0; i < r->model->file.at[f]->n; i++)
             if (r->model->file.at[f]->kid[i]->kind == AST_block) vec_push(r->arena, &names, r->model->file.at[f]->kid[i]->text);
     for (const Builtin *b = builtins; b->name; b++) vec_push(r->arena, &names, b->name);
+    for (Op op = 0; op < OP_COUNT; op++)
+        if (op_is_function(op)) vec_push(r->arena, &names, op_info[op].name);
     const char *near = did_you_mean(call->text, names.at, names.n);
     if (near) resolve_error(r, at, "there is no block or function `%s`; did you mean `%s`?", call->text, near);
     else resolve_error(r, at, "there is no block or function `%s`", call->text);

@@ -139,6 +139,8 @@ typedef struct Builtin {
 } Builtin;
 extern const Builtin builtins[];  /* ends with a NULL name */
 const Builtin *builtin_find(const char *name);
+/* Whether the operator can be called by its name. */
+bool op_is_function(Op op);
 
 /* A loss in train and evaluate mode, a metric, an update: see resolve_root.c. */
 Value total_of(Resolver *r, Node *x, Span span);

@@ -106,9 +106,9 @@ typedef struct EvalInputs {
     void *user;
     uint64_t seed, step;
 } EvalInputs;
+void graph_eval(const Graph *g, Arena *a, const EvalInputs *in, const double **results);
 /* What an elementwise operator of one operand computes. */
 double (*unary_function(Op op))(double);
-void graph_eval(const Graph *g, Arena *a, const EvalInputs *in, const double **results);
 
 /* What op random draws, the same bits on every target, in arithmetic of uint32_t alone (vectors of it do the same):
 

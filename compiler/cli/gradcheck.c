@@ -1,4 +1,5 @@
 /* gradcheck.c -- netc gradcheck: the compiled gradients, in double, against central differences of the compiled loss. */
+#include "fill.h"
 #include "trainer.h"
 
 #include <math.h>
@@ -22,42 +23,6 @@ static double run_loss(Check *c)
     const HostProgram *p = &c->host.program[PROGRAM_gradient];
     host_run(&c->host, PROGRAM_gradient);
     return host_get(&c->host, p->output[c->loss]->dtype, p->output_data[c->loss], 0);
-}
-
-static void fill_inputs(Check *c)
-{
-    const HostProgram *p = &c->host.program[PROGRAM_gradient];
-    for (int k = 0; k < p->n_input; k++) {
-        const Buffer *b = p->input[k];
-        const Attr *low = node_attr(b->node, ATTR_low), *high = node_attr(b->node, ATTR_high);
-        double from = 0.05, to = 0.95;
-        if (b->dtype != DTYPE_f32) from = 0, to = b->dtype == DTYPE_u8 ? 256 : 2;
-        if (low && high) from = (double)low->ints[0], to = (double)high->ints[0];
-        Init init = {INIT_uniform, from, to};
-        double *x = NEW_ARRAY(c->host.arena, double, b->elements);
-        init_fill(&init, b->node->name, c->seed, x, b->elements);
-        for (int64_t i = 0; i < b->elements; i++)
-            host_put(&c->host, b->dtype, p->input_data[k], i, b->dtype == DTYPE_f32 ? x[i] : floor(x[i]));
-    }
-}
-
-/* As training begins, but a little beside the zeros and ones, where symmetry would hide mistakes. */
-static void fill_params(Check *c)
-{
-    const Unit *u = c->host.unit;
-    static const Init nudge = {INIT_uniform, -0.05, 0.05};
-    for (int i = 0; i < u->weights.n; i++) {
-        const Field *f = &u->weights.at[i];
-        const Attr *init = node_attr(f->node, ATTR_init);
-        int64_t n = f->buffer->elements;
-        double *x = NEW_ARRAY(c->host.arena, double, n), *y = NEW_ARRAY(c->host.arena, double, n);
-        if (f->node->value)
-            for (int64_t k = 0; k < n; k++) x[k] = f->node->value[k];
-        else if (init) init_fill(&init->init, f->name, c->seed, x, n);
-        init_fill(&nudge, f->name, c->seed + 1, y, n);
-        for (int64_t k = 0; f->node->trained && k < n; k++) x[k] += y[k];
-        field_write(&c->host, f, c->host.weights, x);
-    }
 }
 
 /* Relative error of one element: the least over the attempts, once one is good enough. */
@@ -118,8 +83,8 @@ static int check_all(Check *c, int64_t entries)
     for (int i = 0; i < g->root.n && c->loss < 0; i++)
         if (g->root.at[i].kind == ROOT_loss) c->loss = host_output(&c->host.program[PROGRAM_gradient], i);
     if (c->loss < 0) return fail(EXIT_model, "the net has no loss");
-    fill_inputs(c);
-    fill_params(c);
+    fill_inputs(&c->host, PROGRAM_gradient, c->seed);
+    fill_params(&c->host, c->seed);
     c->host.call = (HostCall){.valid = (int32_t)g->batch, .seed = c->seed};
     double loss = run_loss(c);
     if (!isfinite(loss)) return fail(EXIT_model, "the loss is %g at the parameters drawn; try another --seed", loss);

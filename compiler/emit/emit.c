@@ -129,6 +129,7 @@ static const char *code_file(const Unit *u, const ApiNames *names, const Program
     }
     text_puts(&code, text_string(&entries.text));
     text_printf(&all, "#include \"%s.h\"\n\n", u->net);
+    if (u->timed) text_puts(&all, "void netc_mark(int kernel);\n\n");
     text_puts(&all, simd_text(u, code.s));
     text_puts(&all, code.s);
     if (u->target->pragma) text_puts(&all, "\n#if defined(__clang__)\n#pragma clang attribute pop\n#endif\n");

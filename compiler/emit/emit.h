@@ -21,6 +21,7 @@ typedef struct Unit {
     const Sources *sources;       /* for the .net line above each kernel; may be NULL */
     const char *net;              /* C identifier: prefix of every symbol */
     const Target *target;
+    bool timed;                   /* for measuring: host functions time every kernel (see emit_host) */
     bool f64;                     /* all `float` are `double`, for gradient checks; scalar target only */
     const Program *forward;       /* NET_forward.c */
     const Program *evaluate;      /* NET_backward.c: the three below; all NULL without --train */
@@ -50,7 +51,13 @@ void emit_unit(const Unit *u, Emitted *out);
        void netc_step(void *const *p);      p: weights, state, inputs ..., outputs ..., call, workspace
    inputs: the program's BUF_input buffers by id; outputs: its BUF_output buffers by id, that is in root order
    (loss, totals, named outputs, each a pointer to its elements). call: const HostCall *. */
+/* In a timed unit also
+       double netc_seconds[];                   of the last call: what each kernel of the program took, in order
+       void netc_peak(long steps, float *out);  NETC_PEAK_FLOPS(target) operations a step, in registers
+       float netc_read(const float *x, long n); reads n floats, a multiple of 64 */
 void emit_host(const Unit *u, Emitted *out);
+/* Floating-point operations in a step of netc_peak. */
+int peak_flops(const Target *t);
 
 /* What a call takes beside tensors; the same struct is NET_call in the header. */
 typedef struct HostCall {

@@ -218,7 +218,11 @@ void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program 
     w->depth++;
     write_locals(w, &e);
     write_unused(w, &e);
-    for (int i = 0; i < e.call.n; i++) write_call(w, &e, e.call.at[i]);
+    if (u->timed) write_line(w, "netc_mark(-1);");
+    for (int i = 0; i < e.call.n; i++) {
+        write_call(w, &e, e.call.at[i]);
+        if (u->timed) write_line(w, "netc_mark(%d);", i);
+    }
     w->depth--;
     write_line(w, "}");
 }

@@ -25,7 +25,7 @@ says() { if cat out err | grep -qF -e "$2"; then ok "$1"; else bad "$1: no '$2'"
 status "no command" 64 "$netc"
 status "help" 0 "$netc" --help
 status "version" 0 "$netc" --version
-for command in check emit summary dump graph train eval run gradcheck ops targets passes fmt; do
+for command in check emit summary dump graph train eval run gradcheck bench ops targets passes fmt; do
     status "$command --help" 0 "$netc" $command --help
     says "$command --help names it" "netc $command"
     status "help $command" 0 "$netc" help $command
@@ -158,6 +158,10 @@ for how in inline string file incbin; do
 done
 status "gradcheck" 0 "$netc" gradcheck tiny.net
 says "gradcheck: each tensor" "dense.weight"
+status "bench" 0 "$netc" bench tiny.net
+says "bench: each kernel" "dense_1 "
+status "bench --train --format=json" 0 "$netc" bench tiny.net --train --format=json
+says "bench json" '"share_of_peak"'
 CC=/nonexistent/cc status "no C compiler" 66 "$netc" eval tiny.net --weights a.safetensors $data
 ls "${TMPDIR:-/tmp}"/netc.?????? >/dev/null 2>&1 && bad "no temporary directory is left" || ok "no temporary directory is left"
 ls *.safetensors.* >/dev/null 2>&1 && bad "no temporary file is left" || ok "no temporary file is left"

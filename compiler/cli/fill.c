@@ -1,0 +1,40 @@
+/* fill.c -- inputs and parameters where there are no data: drawn, within their ranges. */
+#include "fill.h"
+#include "learn.h"
+
+#include <math.h>
+
+void fill_inputs(Host *h, ProgramKind kind, uint64_t seed)
+{
+    const HostProgram *p = &h->program[kind];
+    for (int k = 0; k < p->n_input; k++) {
+        const Buffer *b = p->input[k];
+        const Attr *low = node_attr(b->node, ATTR_low), *high = node_attr(b->node, ATTR_high);
+        double from = 0.05, to = 0.95;
+        if (b->dtype != DTYPE_f32) from = 0, to = b->dtype == DTYPE_u8 ? 256 : 2;
+        if (low && high) from = (double)low->ints[0], to = (double)high->ints[0];
+        Init init = {INIT_uniform, from, to};
+        double *x = NEW_ARRAY(h->arena, double, b->elements);
+        init_fill(&init, b->node->name, seed, x, b->elements);
+        for (int64_t i = 0; i < b->elements; i++)
+            host_put(h, b->dtype, p->input_data[k], i, b->dtype == DTYPE_f32 ? x[i] : floor(x[i]));
+    }
+}
+
+void fill_params(Host *h, uint64_t seed)
+{
+    const Unit *u = h->unit;
+    static const Init nudge = {INIT_uniform, -0.05, 0.05};
+    for (int i = 0; i < u->weights.n; i++) {
+        const Field *f = &u->weights.at[i];
+        const Attr *init = node_attr(f->node, ATTR_init);
+        int64_t n = f->buffer->elements;
+        double *x = NEW_ARRAY(h->arena, double, n), *y = NEW_ARRAY(h->arena, double, n);
+        if (f->node->value)
+            for (int64_t k = 0; k < n; k++) x[k] = f->node->value[k];
+        else if (init) init_fill(&init->init, f->name, seed, x, n);
+        init_fill(&nudge, f->name, seed + 1, y, n);
+        for (int64_t k = 0; f->node->trained && k < n; k++) x[k] += y[k];
+        field_write(h, f, h->weights, x);
+    }
+}

@@ -1,0 +1,144 @@
+/* test_steps.c -- a hundred steps of training: the compiled step, in f32, against the interpreter in double. */
+#include "../../compiler/cli/fill.h"
+#include "../../compiler/cli/learn.h"
+#include "../../compiler/pipeline.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STEPS = 100 };
+
+static const struct { const char *name, *text; } nets[] = {
+    {"mlp", "net n { input x : f32[9]\n input k : i32 in 0..4\n"
+            "  y = x -> dense(20) -> tanh -> dropout(0.2) -> dense(17) -> gelu -> dense(4)\n"
+            "  output y\n loss cross_entropy(y, k)\n metric accuracy(y, k) }\n"
+            "train n { optimizer = sgd(rate=0.05, momentum=0.9, nesterov=true, decay=1e-3)\n batch = 8 }\n"},
+    {"cnn", "net n { input x : f32[2, 9, 8]\n input t : f32[3]\n"
+            "  y = x -> conv(6, 3, pad=1) -> batchnorm -> relu -> maxpool(2) -> conv(5, 3, stride=2, pad=1) -> silu\n"
+            "        -> flatten -> dropout(0.1) -> dense(3)\n"
+            "  output y\n loss mse(y, t)\n metric mae(y, t) }\n"
+            "train n { optimizer = adam(rate=1e-3)\n clip = 1.0\n batch = 6 }\n"},
+    {"adamw", "net n { input x : f32[7]\n input t : f32[1]\n"
+              "  y = x -> dense(12) -> layernorm -> sigmoid -> dense(1)\n"
+              "  output y\n loss bce_logits(y, t) }\n"
+              "train n { optimizer = adamw(rate=2e-3, decay=0.05)\n batch = 4 }\n"},
+};
+
+/* The interpreter's side: a value for each leaf, by name. */
+typedef struct Named { const char *name; double *x; int64_t n; } Named;
+typedef struct Values { VEC(Named) at; Arena *arena; } Values;
+
+static double *value_of(Values *v, const char *name, int64_t n)
+{
+    for (int i = 0; i < v->at.n; i++)
+        if (!strcmp(v->at.at[i].name, name)) return v->at.at[i].x;
+    vec_push(v->arena, &v->at, (Named){name, NEW_ARRAY(v->arena, double, n), n});
+    return v->at.at[v->at.n - 1].x;
+}
+
+static const double *leaf_value(void *user, const Node *leaf) { return value_of(user, leaf->name, shape_elements(leaf->shape)); }
+
+static void take_fields(Values *v, const Host *h, const Field *f, int n, const void *memory)
+{
+    for (int i = 0; i < n; i++) field_read(h, &f[i], memory, value_of(v, f[i].name, f[i].buffer->elements));
+}
+
+static void take_inputs(Values *v, const Host *h)
+{
+    const HostProgram *p = &h->program[PROGRAM_step];
+    for (int k = 0; k < p->n_input; k++) {
+        const Buffer *b = p->input[k];
+        double *x = value_of(v, b->node->name, b->elements);
+        for (int64_t i = 0; i < b->elements; i++) x[i] = host_get(h, b->dtype, p->input_data[k], i);
+    }
+}
+
+/* One step of the interpreter; returns the loss. */
+static double interpret(const Graph *g, Values *v, uint64_t seed, uint64_t step)
+{
+    Arena *scratch = arena_new();
+    EvalInputs in = {leaf_value, v, seed, step};
+    const double **result = NEW_ARRAY(scratch, const double *, g->root.n + 1);
+    double loss = 0;
+    graph_eval(g, scratch, &in, result);
+    for (int i = 0; i < g->root.n; i++) {
+        const Root *r = &g->root.at[i];
+        if (r->kind == ROOT_loss) loss = result[i][0];
+        if (r->kind == ROOT_update)
+            memcpy(value_of(v, r->target->name, 0), result[i], (size_t)shape_elements(r->target->shape) * sizeof(double));
+    }
+    arena_free(scratch);
+    return loss;
+}
+
+static Model *model_of(Arena *a, int i, Sources *sources, Diag *d)
+{
+    const char *path = arena_printf(a, "build/steps-%s-%d.net", nets[i].name, (int)getpid()), *why;
+    int status = 0;
+    ck_assert_msg(file_write(a, path, nets[i].text, strlen(nets[i].text), &why), "%s", why);
+    *sources = (Sources){.arena = a};
+    *d = (Diag){.sources = sources, .out = stderr};
+    Model *m = model_read(a, d, sources, path, &status);
+    unlink(path);
+    ck_assert_msg(m && !d->errors, "%s does not parse", nets[i].name);
+    return m;
+}
+
+START_TEST(losses_stay_together)
+{
+    Arena *a = arena_new();
+    Sources sources;
+    Diag d;
+    Unit unit;
+    TrainPlan plan;
+    Host h = {0};
+    Values v = {.arena = a};
+    int status = 0, loss = -1;
+    Model *m = model_of(a, _i, &sources, &d);
+    CompileOptions o = {.resolve = {.mode = MODE_train}, .train = true, .no_forward = true, .no_evaluate = true,
+                        .no_gradient = true, .target = target_find("native")};
+    ck_assert(compile(m, &o, &unit, &plan, &status));
+    ck_assert_int_eq(host_open(&h, a, &unit), 0);
+    fill_params(&h, 1);
+    ResolveOptions as = {.mode = MODE_train, .batch = plan.batch};
+    PassContext context = {.plan = &plan};
+    Graph *g = resolve(m, &as);
+    pass_grad(g, &context);
+    pass_optimize(g, &context);
+    take_fields(&v, &h, unit.weights.at, unit.weights.n, h.weights);
+    take_fields(&v, &h, unit.state.at, unit.state.n, h.state);
+    const HostProgram *p = &h.program[PROGRAM_step];
+    for (int i = 0; i < p->program->graph->root.n && loss < 0; i++)
+        if (p->program->graph->root.at[i].kind == ROOT_loss) loss = host_output(p, i);
+    for (int step = 0; step < STEPS; step++) {
+        h.call = (HostCall){.rate = plan.rate.rate, .valid = (int32_t)plan.batch, .seed = 9, .step = (uint64_t)step};
+        fill_inputs(&h, PROGRAM_step, (uint64_t)step + 100);
+        take_inputs(&v, &h);
+        *value_of(&v, "rate", 1) = h.call.rate;
+        *value_of(&v, "step", 1) = step;
+        *value_of(&v, "valid", 1) = (double)plan.batch;
+        host_run(&h, PROGRAM_step);
+        double got = host_get(&h, DTYPE_f32, p->output_data[loss], 0), want = interpret(g, &v, 9, (uint64_t)step);
+        ck_assert_msg(fabs(got - want) <= 1e-4 * fabs(want), "%s: step %d: loss %.9g, expected %.9g", nets[_i].name, step, got, want);
+    }
+    host_close(&h);
+    arena_free(a);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("steps");
+    TCase *c = tcase_create("steps");
+    tcase_set_timeout(c, 120);
+    tcase_add_loop_test(c, losses_stay_together, 0, LENGTH(nets));
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

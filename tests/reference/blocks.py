@@ -1,0 +1,128 @@
+"""Values, losses and gradients of the prelude's blocks, computed by PyTorch in double: writes tests/golden/blocks.txt.
+
+Run with a python3 that has torch (Debian: python3-torch):  python3 tests/reference/blocks.py >tests/golden/blocks.txt
+Each case is a net `z = x + p; y = EXPRESSION; loss mean(y * y) + mean(y)`, its leaves, and what comes out.
+"""
+import random
+import torch
+import torch.nn.functional as F
+
+BATCH = 3
+torch.set_default_dtype(torch.float64)
+
+
+def grid(shape, low=-16, high=16):
+    """Sixteenths: exact in every format, and short to write."""
+    n = 1
+    for d in shape:
+        n *= d
+    return torch.tensor([random.randint(low, high) / 16 for _ in range(n)]).reshape(shape)
+
+
+def conv(**o):
+    return lambda z, w, k: F.conv2d(z, w["conv.weight"], w["conv.bias"], **o)
+
+
+
+W = lambda name, shape, bias=True: {name + ".weight": shape, **({name + ".bias": (shape[0],)} if bias else {})}
+T = lambda shape: {"conv_transpose.weight": shape, "conv_transpose.bias": (shape[1],)}
+NORM = lambda n: {"batchnorm.weight": (n,), "batchnorm.bias": (n,), "batchnorm.running_mean": (n,), "batchnorm.running_var": (n,)}
+
+
+def batchnorm(z, w, k):
+    return F.batch_norm(z, w["batchnorm.running_mean"].clone(), w["batchnorm.running_var"].clone(), w["batchnorm.weight"],
+                        w["batchnorm.bias"], training=w["training"])
+
+
+
+# name, shape of x, expression, parameters, the same in PyTorch (z, parameters, label)
+CASES = [
+    ("dense", (7,), "z -> dense(5)", W("dense", (5, 7)), lambda z, w, k: F.linear(z, w["dense.weight"], w["dense.bias"])),
+    ("dense_rows", (3, 6), "z -> dense(4)", W("dense", (4, 6)), lambda z, w, k: F.linear(z, w["dense.weight"], w["dense.bias"])),
+    ("conv", (3, 7, 8), "z -> conv(5, 3)", W("conv", (5, 3, 3, 3)), conv()),
+    ("conv_stride", (2, 9, 8), "z -> conv(4, 3, stride=2, pad=1)", W("conv", (4, 2, 3, 3)), conv(stride=2, padding=1)),
+    ("conv_unequal", (2, 9, 8), "z -> conv(3, [2, 3], stride=[3, 2], pad=[0, 2])", W("conv", (3, 2, 2, 3)), conv(stride=(3, 2), padding=(0, 2))),
+    ("conv_dilation", (2, 9, 9), "z -> conv(3, 3, dilation=2, pad=1)", W("conv", (3, 2, 3, 3)), conv(dilation=2, padding=1)),
+    ("conv_groups", (4, 6, 6), "z -> conv(6, 3, groups=2, pad=1)", W("conv", (6, 2, 3, 3)), conv(groups=2, padding=1)),
+    ("conv_same", (2, 6, 6), 'z -> conv(3, 5, pad="same")', W("conv", (3, 2, 5, 5)), conv(padding=2)),
+    ("conv_pad_value", (2, 5, 5), "z -> conv(3, 3, pad=1, pad_value=-1)", W("conv", (3, 2, 3, 3)),
+     lambda z, w, k: F.conv2d(F.pad(z, (1, 1, 1, 1), value=-1), w["conv.weight"], w["conv.bias"])),
+    ("conv1d", (3, 11), "z -> conv(4, 3, stride=2, pad=1)", W("conv", (4, 3, 3)),
+     lambda z, w, k: F.conv1d(z, w["conv.weight"], w["conv.bias"], stride=2, padding=1)),
+    ("conv_transpose", (3, 4, 5), "z -> conv_transpose(2, 3, stride=2, pad=1)", T((3, 2, 3, 3)),
+     lambda z, w, k: F.conv_transpose2d(z, w["conv_transpose.weight"], w["conv_transpose.bias"], stride=2, padding=1)),
+    ("conv_transpose1d", (3, 6), "z -> conv_transpose(4, 4, stride=2, pad=1)", T((3, 4, 4)),
+     lambda z, w, k: F.conv_transpose1d(z, w["conv_transpose.weight"], w["conv_transpose.bias"], stride=2, padding=1)),
+    ("depthwise", (5, 7, 7), "z -> depthwise(3, stride=2, pad=1)", W("depthwise", (5, 1, 3, 3)),
+     lambda z, w, k: F.conv2d(z, w["depthwise.weight"], w["depthwise.bias"], stride=2, padding=1, groups=5)),
+    ("maxpool", (3, 6, 8), "z -> maxpool(2)", {}, lambda z, w, k: F.max_pool2d(z, 2)),
+    ("maxpool_over", (2, 7, 7), "z -> maxpool(3, stride=2, pad=1)", {}, lambda z, w, k: F.max_pool2d(z, 3, 2, 1)),
+    ("maxpool1d", (3, 9), "z -> maxpool(3, stride=1)", {}, lambda z, w, k: F.max_pool1d(z, 3, 1)),
+    ("avgpool", (3, 6, 8), "z -> avgpool(2)", {}, lambda z, w, k: F.avg_pool2d(z, 2)),
+    ("avgpool_over", (2, 7, 7), "z -> avgpool(3, stride=2, pad=1)", {}, lambda z, w, k: F.avg_pool2d(z, 3, 2, 1)),
+    ("avgpool1d", (3, 9), "z -> avgpool(3)", {}, lambda z, w, k: F.avg_pool1d(z, 3)),
+    ("global_avgpool", (5, 3, 4), "z -> global_avgpool", {}, lambda z, w, k: z.mean((2, 3))),
+    ("flatten", (2, 3, 4), "z -> flatten", {}, lambda z, w, k: z.flatten(1)),
+    ("batchnorm", (4,), "z -> batchnorm", NORM(4), batchnorm),
+    ("batchnorm2d", (3, 4, 5), "z -> batchnorm", NORM(3), batchnorm),
+    ("layernorm", (3, 8), "z -> layernorm", W("layernorm", (8,), False) | {"layernorm.bias": (8,)},
+     lambda z, w, k: F.layer_norm(z, (8,), w["layernorm.weight"], w["layernorm.bias"])),
+    ("scale", (5,), "z -> scale(1/255)", {}, lambda z, w, k: z / 255),
+    ("relu", (9,), "z -> relu", {}, lambda z, w, k: F.relu(z)),
+    ("leaky_relu", (9,), "z -> leaky_relu(0.2)", {}, lambda z, w, k: F.leaky_relu(z, 0.2)),
+    ("elu", (9,), "z -> elu", {}, lambda z, w, k: F.elu(z)),
+    ("gelu", (9,), "z -> gelu", {}, lambda z, w, k: F.gelu(z)),
+    ("silu", (9,), "z -> silu", {}, lambda z, w, k: F.silu(z)),
+    ("softplus", (9,), "z -> softplus", {}, lambda z, w, k: F.softplus(z)),
+    ("sigmoid", (9,), "z -> sigmoid", {}, lambda z, w, k: torch.sigmoid(z)),
+    ("log_sigmoid", (9,), "z -> log_sigmoid", {}, lambda z, w, k: F.logsigmoid(z)),
+    ("hard_sigmoid", (9,), "4 * z + 0.03 -> hard_sigmoid", {}, lambda z, w, k: torch.clamp((4 * z + 0.03) / 6 + 0.5, 0, 1)),
+    ("tanh", (9,), "z -> tanh", {}, lambda z, w, k: torch.tanh(z)),
+    ("hard_tanh", (9,), "1.03 * z + 0.01 -> hard_tanh", {}, lambda z, w, k: F.hardtanh(1.03 * z + 0.01)),
+    ("softsign", (9,), "z -> softsign", {}, lambda z, w, k: F.softsign(z)),
+    ("relu6", (9,), "8 * z + 0.05 -> relu6", {}, lambda z, w, k: F.relu6(8 * z + 0.05)),
+    ("softmax", (3, 7), "z -> softmax", {}, lambda z, w, k: F.softmax(z, -1)),
+    ("log_softmax", (3, 7), "z -> log_softmax", {}, lambda z, w, k: F.log_softmax(z, -1)),
+    ("mse", (5,), "mse(z, x * 0.5)", {}, lambda z, w, k: ((z - w["x"] * 0.5) ** 2)),
+    ("mae", (5,), "mae(z, x * 0.5)", {}, lambda z, w, k: (z - w["x"] * 0.5).abs()),
+    ("huber", (5,), "huber(3 * z, x * 0.5)", {}, lambda z, w, k: F.huber_loss(3 * z, w["x"] * 0.5, reduction="none")),
+    ("cross_entropy", (6,), "cross_entropy(z, k)", {}, lambda z, w, k: F.cross_entropy(z, k, reduction="none")),
+    ("binary_cross_entropy", (5,), "binary_cross_entropy(sigmoid(z), x * x)", {},
+     lambda z, w, k: F.binary_cross_entropy(torch.sigmoid(z), w["x"] ** 2, reduction="none")),
+    ("bce_logits", (5,), "bce_logits(z, x * x)", {},
+     lambda z, w, k: F.binary_cross_entropy_with_logits(z, w["x"] ** 2, reduction="none")),
+    ("hinge", (5,), "hinge(z, 2 * (x > 0) - 1)", {},
+     lambda z, w, k: torch.clamp(1 - z * (2.0 * (w["x"] > 0) - 1), min=0)),
+]
+
+
+def numbers(kind, name, t):
+    print(kind, name, t.numel(), *("%.12g" % v if abs(v * 16 - round(v * 16)) > 0 else "%g" % v for v in t.detach().flatten().tolist()))
+
+
+def write(name, shape, expression, parameters, f):
+    random.seed(name)
+    x, p, k = grid((BATCH,) + shape), grid(shape), torch.tensor([random.randrange(6) for _ in range(BATCH)])
+    w = {n: grid(s, 4, 24) if n.endswith(("_var", "norm.weight")) else grid(s) for n, s in parameters.items()}
+    learnt = {n: t for n, t in {"p": p, **w}.items() if "running" not in n}
+    for t in learnt.values():
+        t.requires_grad_()
+    print("case", name)
+    print("shape", ", ".join(str(d) for d in shape))
+    print("expression", expression)
+    numbers("leaf", "x", x)
+    numbers("leaf", "k", k.double())
+    for n, t in {"p": p, **w}.items():
+        numbers("leaf", n, t)
+    numbers("output", "y", f(x + p, {**w, "x": x, "training": False}, k))
+    y = f(x + p, {**w, "x": x, "training": True}, k)
+    loss = (y * y).mean() + y.mean()
+    numbers("loss", "loss", loss)
+    for (n, t), g in zip(learnt.items(), torch.autograd.grad(loss, learnt.values())):
+        numbers("gradient", n, g)
+    print()
+
+
+print("# Made by tests/reference/blocks.py with PyTorch %s." % torch.__version__)
+for case in CASES:
+    write(*case)

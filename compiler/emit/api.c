@@ -84,10 +84,19 @@ const char *api_prototype(const Unit *u, const Program *p)
 {
     Arguments a = api_arguments(u, p);
     Text t = {.arena = u->arena};
-    text_printf(&t, "void %s_%s(", u->net, p->name);
+    text_printf(&t, "void %s_%s%s(", u->net, p->name, u->suffix ? u->suffix : "");
     for (int i = 0, written = 0; i < a.at.n; i++)
         if (!left_out(u, p, &a.at.at[i])) text_printf(&t, "%s%s", written++ ? ", " : "", argument_text(u, p, &a.at.at[i]));
     text_putc(&t, ')');
+    return text_string(&t);
+}
+
+const char *api_call_arguments(const Unit *u, const Program *p)
+{
+    Arguments a = api_arguments(u, p);
+    Text t = {.arena = u->arena};
+    for (int i = 0; i < a.at.n; i++)
+        if (!left_out(u, p, &a.at.at[i])) text_printf(&t, "%s%s", i ? ", " : "", a.at.at[i].name);
     return text_string(&t);
 }
 
@@ -347,15 +356,6 @@ static void write_embedded(Writer *w, const Unit *u)
 
 /* ---- the header ---- */
 
-static const char *usage_arguments(const Unit *u, const Program *p)
-{
-    Arguments a = api_arguments(u, p);
-    Text t = {.arena = u->arena};
-    for (int i = 1; i < a.at.n; i++)
-        if (!left_out(u, p, &a.at.at[i])) text_printf(&t, ", %s", a.at.at[i].name);
-    return text_string(&t);
-}
-
 static void write_usage(Writer *w, const Unit *u)
 {
     const char *net = u->net, *upper = name_upper(u->arena, u->net);
@@ -373,7 +373,7 @@ static void write_usage(Writer *w, const Unit *u)
         }
         if (u->embed == EMBED_none || u->embed == EMBED_file) write_text(w, "       static %s_weights weights;                      fill it", net);
         write_text(w, "       %s_forward(%s%s);", net, u->embed == EMBED_none || u->embed == EMBED_file ? "&weights" :
-                   arena_printf(u->arena, "&%s_trained", net), usage_arguments(u, u->forward));
+                   arena_printf(u->arena, "&%s_trained", net), api_call_arguments(u, u->forward) + 1);
         write_blank(w);
     }
     write_text(w, "   All memory is the caller's. Weights, state, gradient and workspace are aligned to 64 bytes (the structs ask for");

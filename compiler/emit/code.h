@@ -133,6 +133,8 @@ typedef struct Arguments { VEC(Argument) at; } Arguments;
 Arguments api_arguments(const Unit *u, const Program *p);
 /* "void lenet5_forward(const lenet5_weights *w, const uint8_t *image, float *probs, void *workspace)" */
 const char *api_prototype(const Unit *u, const Program *p);
+/* "w, image, probs, workspace" */
+const char *api_call_arguments(const Unit *u, const Program *p);
 
 const char *constants_text(Functions *f, const Program *const *p, int n, Names *names);
 /* `all`: the programs of the same file, which share its tables. */
@@ -141,6 +143,13 @@ void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program 
 const char *simd_text(const Unit *u, const char *code);
 void weights_write(const Unit *u, const ApiNames *names, Emitted *out);
 const char *pasted_text(const char *name);
+/* A version of the unit for another row of the targets. */
+Unit unit_version(const Unit *u, const Target *t);
+bool target_is_multi(const Target *t);
+/* The row's condition for the preprocessor, or NULL. */
+const char *target_condition(const Unit *u, const Target *t);
+/* The file of functions that pick a version, for the target "multi". */
+const char *dispatch_text(const Unit *u, const Program *const *p, int n);
 const char *banner(const Unit *u, const char *file, const char *what, uint64_t hash);
 const char *unit_source(const Unit *u, const Node *n, int *line, const char **text, int *length);
 

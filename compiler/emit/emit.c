@@ -129,11 +129,26 @@ static const char *code_file(const Unit *u, const ApiNames *names, const Program
     }
     text_puts(&code, text_string(&entries.text));
     text_printf(&all, "#include \"%s.h\"\n\n", u->net);
+    const char *condition = u->suffix ? target_condition(u, u->target) : NULL;
+    if (condition) text_printf(&all, "#if %s\n", condition);
     if (u->timed) text_puts(&all, "void netc_mark(int kernel);\n\n");
     text_puts(&all, simd_text(u, code.s));
     text_puts(&all, code.s);
     if (u->target->pragma) text_puts(&all, "\n#if defined(__clang__)\n#pragma clang attribute pop\n#endif\n");
+    if (condition) text_printf(&all, "#endif /* %s */\n", condition);
     return all.s;
+}
+
+/* NET_forward.c or NET_backward.c; for all targets in one, a version for each and the functions that pick one. */
+static void add_code(const Unit *u, Emitted *out, const ApiNames *names, const char *file, const char *what, const Program *const *p, int n)
+{
+    const char *name = arena_printf(u->arena, "%s_%s%s.c", u->net, file, u->suffix ? u->suffix : "");
+    bool multi = target_is_multi(u->target);
+    add_file(u, out, name, what, names->hash, multi ? dispatch_text(u, p, n) : code_file(u, names, p, n));
+    for (const Target *t = targets; multi && t->name; t++) {
+        Unit version = unit_version(u, t);
+        if (!target_is_multi(t)) add_code(&version, out, names, file, what, p, n);
+    }
 }
 
 void emit_unit(const Unit *u, Emitted *out)
@@ -144,10 +159,7 @@ void emit_unit(const Unit *u, Emitted *out)
     for (int i = 0; i < TRAIN_PROGRAMS; i++)
         if (train_program(u, i)) train[trains++] = train_program(u, i);
     add_file(u, out, arena_printf(u->arena, "%s.h", u->net), "how to call the net.", names.hash, api_header(u, &names));
-    if (u->forward)
-        add_file(u, out, arena_printf(u->arena, "%s_forward.c", u->net), "inference.", names.hash, code_file(u, &names, &u->forward, 1));
-    if (trains)
-        add_file(u, out, arena_printf(u->arena, "%s_backward.c", u->net), "evaluation, gradients and training steps.", names.hash,
-                 code_file(u, &names, train, trains));
+    if (u->forward) add_code(u, out, &names, "forward", "inference.", &u->forward, 1);
+    if (trains) add_code(u, out, &names, "backward", "evaluation, gradients and training steps.", train, trains);
     weights_write(u, &names, out);
 }

@@ -21,6 +21,7 @@ typedef struct Unit {
     const Sources *sources;       /* for the .net line above each kernel; may be NULL */
     const char *net;              /* C identifier: prefix of every symbol */
     const Target *target;
+    const char *suffix;           /* NULL, or "_avx2": of the functions and files of one version for "multi" */
     bool timed;                   /* for measuring: host functions time every kernel (see emit_host) */
     bool f64;                     /* all `float` are `double`, for gradient checks; scalar target only */
     const Program *forward;       /* NET_forward.c */
@@ -41,7 +42,7 @@ typedef struct EmittedFile { const char *name; const char *bytes; size_t size; }
 typedef struct Emitted { VEC(EmittedFile) file; } Emitted;
 
 /* NET.h, NET_forward.c, with training NET_backward.c, with weights NET_weights.c / .bin / .safetensors as embed asks.
-   Same unit, same bytes. */
+   For the target "multi" NET_forward.c picks one of NET_forward_scalar.c, NET_forward_sse.c ... Same unit, same bytes. */
 void emit_unit(const Unit *u, Emitted *out);
 
 /* NET_host.c, for netc's own use through dlopen, not for users:

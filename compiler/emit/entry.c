@@ -213,6 +213,7 @@ void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program 
         vec_push(u->arena, &e.call, c);
         add_locals(&e, c, &tables);
     }
+    if (u->suffix) write_line(w, "__attribute__((visibility(\"hidden\"))) %s;", api_prototype(u, p));
     write_line(w, "%s", api_prototype(u, p));
     write_line(w, "{");
     w->depth++;

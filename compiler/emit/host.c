@@ -3,7 +3,11 @@
 
 enum { PEAK_SUMS = 12 };
 
-int peak_flops(const Target *t) { return 2 * PEAK_SUMS * t->lanes; }
+int peak_flops(const Target *t)
+{
+    if (target_is_multi(t)) t = target_find("native");
+    return 2 * PEAK_SUMS * t->lanes;
+}
 
 static void write_program(Writer *w, const Unit *u, const Program *p)
 {
@@ -92,6 +96,14 @@ static const char *measuring_text(const Unit *u)
     return text_string(&all);
 }
 
+/* For all targets in one, measured is what the best of them can do here. */
+static const char *measuring_of(const Unit *u)
+{
+    Unit here = *u;
+    if (target_is_multi(u->target)) here.target = target_find("native");
+    return measuring_text(&here);
+}
+
 void emit_host(const Unit *u, Emitted *out)
 {
     Writer w = {.text.arena = u->arena};
@@ -99,7 +111,7 @@ void emit_host(const Unit *u, Emitted *out)
     write_line(&w, "#include \"%s.h\"", u->net);
     if (u->timed) {
         write_line(&w, "#include <time.h>");
-        text_puts(&w.text, measuring_text(u));
+        text_puts(&w.text, measuring_of(u));
     }
     write_program(&w, u, u->forward);
     write_program(&w, u, u->evaluate);

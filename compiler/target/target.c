@@ -3,26 +3,32 @@
 
 #include <string.h>
 
-const Target targets[] = {
-#define TARGET(name, lanes, registers, simd, pragma, compiler, what) { #name, lanes, registers, simd, pragma, compiler, what },
+/* The operating system's part is in the answer: it must save the wider registers. */
+#define CPU(feature) __builtin_cpu_supports(feature)
+#define ON_any(test) (test)
+#if defined(__x86_64__)
+#define ON_x86_64(test) (test)
+#else
+#define ON_x86_64(test) false
+#endif
+#if defined(__aarch64__)
+#define ON_aarch64(test) (test)
+#else
+#define ON_aarch64(test) false
+#endif
+
+#define TARGET(name, lanes, registers, simd, pragma, arch, test, compiler, what) \
+    static bool name##_runs(void) { return ON_##arch(test); }
 #include "targets.def"
-    { NULL, 0, 0, NULL, NULL, NULL, NULL }
+
+const Target targets[] = {
+#define TARGET(name, lanes, registers, simd, pragma, arch, test, compiler, what) \
+    { #name, lanes, registers, simd, pragma, #arch, #test, name##_runs, compiler, what },
+#include "targets.def"
+    { 0 }
 };
 
-bool target_runs_here(const Target *t)
-{
-    if (t->lanes == 1) return true;
-#if defined(__x86_64__)
-    if (!strcmp(t->name, "sse")) return __builtin_cpu_supports("sse4.1");
-    if (!strcmp(t->name, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (!strcmp(t->name, "avx512"))
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-#elif defined(__aarch64__)
-    if (!strcmp(t->name, "neon")) return true;
-#endif
-    return false;
-}
+bool target_runs_here(const Target *t) { return t->runs(); }
 
 const Target *target_find(const char *name)
 {

@@ -8,8 +8,11 @@ typedef struct Target {
     const char *name;        /* "avx2" */
     int lanes;               /* f32 per vector; 1: no vectors */
     int registers;           /* vector registers */
-    const char *simd;        /* the header of emit/simd that is pasted: "avx2.h" */
+    const char *simd;        /* the header of emit/simd that is pasted: "avx2.h"; NULL: all other rows, see "multi" */
     const char *pragma;      /* for #pragma GCC target, or NULL: "avx2,fma" */
+    const char *arch;        /* "x86_64", "aarch64", "any" */
+    const char *test;        /* in C: whether a processor of this kind runs it; CPU("avx2") asks for a feature */
+    bool (*runs)(void);      /* the test, compiled into netc */
     const char *compiler;    /* cross compiler for tests, or NULL: "aarch64-linux-gnu-gcc" */
     const char *what;
 } Target;

@@ -144,7 +144,7 @@ bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int
     Pipeline p = {.model = m, .options = o, .plan = plan};
     *status = EXIT_model;
     const char *net = resolve_net_name(m, o->resolve.net);
-    *unit = (Unit){.arena = m->arena, .sources = m->sources, .net = net, .target = o->target, .f64 = o->f64, .embed = o->embed};
+    *unit = (Unit){.arena = m->arena, .sources = m->sources, .net = net, .target = o->target, .threads = o->threads, .f64 = o->f64, .embed = o->embed};
     if (!net || (o->train && !resolve_train(m, &o->resolve, net, plan))) return false;
     if (o->weights && !(p.weights = load_weights(m->arena, o->weights, status))) return false;
     *status = EXIT_model;

@@ -13,6 +13,7 @@ typedef struct CompileOptions {
     bool no_forward, no_evaluate, no_gradient, no_step;   /* programs that are not wanted */
     bool f64;
     const Target *target;
+    int threads;                   /* more than 1: kernels that are worth it are split */
     Embed embed;
     const char *weights;           /* safetensors, or NULL */
     PassContext passes;

@@ -71,7 +71,7 @@ static int split_words(char *text, char **word, int max)
 
 static int run_compiler(Arena *a, const char *dir, const Emitted *e)
 {
-    static char *const flags[] = {"-std=c11", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-o", "net.so"};
+    static char *const flags[] = {"-std=c11", "-O2", "-ffp-contract=off", "-fPIC", "-pthread", "-shared", "-o", "net.so"};
     const char *cc = getenv("CC");
     if (!cc || !*cc) cc = "cc";
     char *argument[ARGUMENTS_MAX];
@@ -163,14 +163,31 @@ static void make_arguments(Host *h, ProgramKind kind)
     int n = 0;
     p->n_input = gather_buffers(h, p->program, BUF_input, &p->input, &p->input_data);
     p->n_output = gather_buffers(h, p->program, BUF_output, &p->output, &p->output_data);
-    p->argument = NEW_ARRAY(h->arena, void *, p->n_input + p->n_output + 5);
+    p->argument = NEW_ARRAY(h->arena, void *, p->n_input + p->n_output + 6);
     p->argument[n++] = h->weights;
     if (kind == PROGRAM_step) p->argument[n++] = h->state;
     for (int i = 0; i < p->n_input; i++) p->argument[n++] = p->input_data[i];
     if (kind == PROGRAM_gradient) p->argument[n++] = h->gradient;
     for (int i = 0; i < p->n_output; i++) p->argument[n++] = p->output_data[i];
     if (kind != PROGRAM_forward) p->argument[n++] = &h->call;
-    p->argument[n] = aligned_bytes(h->arena, p->program->workspace_bytes);
+    p->argument[n++] = aligned_bytes(h->arena, p->program->workspace_bytes);
+    p->argument[n] = h->threads;
+}
+
+static void begin_threads(Host *h)
+{
+    void *symbol = dlsym(h->library, "netc_threads_begin"), *(*begin)(int);
+    if (!symbol) return;
+    memcpy(&begin, &symbol, sizeof begin);
+    h->threads = begin(h->unit->threads);
+}
+
+static void end_threads(Host *h)
+{
+    void *symbol = dlsym(h->library, "netc_threads_end");
+    void (*end)(void);
+    memcpy(&end, &symbol, sizeof end);
+    end();
 }
 
 static int find_function(Host *h, ProgramKind kind)
@@ -187,6 +204,7 @@ int host_open(Host *h, Arena *a, const Unit *u)
     *h = (Host){.arena = a, .unit = u};
     int status = build(h);
     if (status) return status;
+    begin_threads(h);
     h->weights = aligned_bytes(a, u->weights_bytes);
     h->gradient = aligned_bytes(a, u->gradient ? u->weights_bytes : 0);
     h->state = aligned_bytes(a, u->state_bytes);
@@ -201,8 +219,9 @@ int host_open(Host *h, Arena *a, const Unit *u)
 
 void host_close(Host *h)
 {
+    if (h->threads) end_threads(h);
     if (h->library) dlclose(h->library);
-    h->library = NULL;
+    h->library = h->threads = NULL;
 }
 
 void host_run(Host *h, ProgramKind kind) { h->program[kind].run(h->program[kind].argument); }

@@ -20,6 +20,7 @@ typedef struct Host {
     Arena *arena;
     const Unit *unit;
     void *library;
+    void *threads;                 /* netc_threads of the library, or NULL */
     void *weights, *gradient;      /* weights_bytes each */
     void *state;                   /* state_bytes */
     HostCall call;

@@ -1,4 +1,5 @@
 /* session.c -- the model and the compile that the options ask for. */
+#include "../schedule/schedule.h"
 #include "cli.h"
 
 #include <stdlib.h>
@@ -66,6 +67,8 @@ int session_open(Session *s, const Options *o, const char *target)
     s->compile.train = o->train;
     s->compile.train_batch = o->batch;
     s->compile.weights = o->weights;
+    s->compile.threads = (int)o->threads;
+    if (o->threads > PARTS_MAX) return usage_error(o->command, "--threads %lld: %d at most", (long long)o->threads, PARTS_MAX);
     int status = set_embed(s);
     if (!status) status = set_target(s, target);
     if (!status) status = set_without(s);

@@ -54,19 +54,20 @@ Arguments api_arguments(const Unit *u, const Program *p)
     add_argument(u, &a, &names, ARG_weights, NULL, "w");
     if (p == u->step) add_argument(u, &a, &names, ARG_state, NULL, "s");
     Names later = {.arena = u->arena};
-    static const char *const fixed[] = {"gradient", "call", "workspace", "ws"};
-    for (size_t i = 0; i < LENGTH(fixed); i++) name_unique(&names, fixed[i]);
+    static const char *const fixed[] = {"gradient", "call", "workspace", "ws", "threads"};
+    for (size_t i = 0; i < LENGTH(fixed) - (u->threads > 1 ? 0 : 1); i++) name_unique(&names, fixed[i]);
     add_buffers(u, p, &a, &names, BUF_input, ARG_input);
     if (p == u->gradient) add_argument(u, &a, &later, ARG_gradient, NULL, "gradient");
     add_buffers(u, p, &a, &names, BUF_output, ARG_output);
     if (p != u->forward) add_argument(u, &a, &later, ARG_call, NULL, "call");
     add_argument(u, &a, &later, ARG_workspace, NULL, "workspace");
+    if (u->threads > 1) add_argument(u, &a, &later, ARG_threads, NULL, "threads");
     return a;
 }
 
-static bool left_out(const Unit *u, const Program *p, const Argument *a) { return p == u->forward && a->unread; }
+bool api_leaves_out(const Unit *u, const Program *p, const Argument *a) { return p == u->forward && a->unread; }
 
-static const char *argument_text(const Unit *u, const Program *p, const Argument *a)
+const char *api_argument(const Unit *u, const Program *p, const Argument *a)
 {
     Arena *m = u->arena;
     switch (a->kind) {
@@ -76,8 +77,10 @@ static const char *argument_text(const Unit *u, const Program *p, const Argument
     case ARG_input: return arena_printf(m, "const %s *%s", c_type(a->buffer->dtype, u->f64), a->name);
     case ARG_output: return arena_printf(m, "%s *%s", c_type(a->buffer->dtype, u->f64), a->name);
     case ARG_call: return arena_printf(m, "const %s_call *call", u->net);
-    default: return "void *workspace";
+    case ARG_workspace: return "void *workspace";
+    case ARG_threads: return "netc_threads *threads";
     }
+    return NULL;
 }
 
 const char *api_prototype(const Unit *u, const Program *p)
@@ -86,7 +89,7 @@ const char *api_prototype(const Unit *u, const Program *p)
     Text t = {.arena = u->arena};
     text_printf(&t, "void %s_%s%s(", u->net, p->name, u->suffix ? u->suffix : "");
     for (int i = 0, written = 0; i < a.at.n; i++)
-        if (!left_out(u, p, &a.at.at[i])) text_printf(&t, "%s%s", written++ ? ", " : "", argument_text(u, p, &a.at.at[i]));
+        if (!api_leaves_out(u, p, &a.at.at[i])) text_printf(&t, "%s%s", written++ ? ", " : "", api_argument(u, p, &a.at.at[i]));
     text_putc(&t, ')');
     return text_string(&t);
 }
@@ -96,7 +99,7 @@ const char *api_call_arguments(const Unit *u, const Program *p)
     Arguments a = api_arguments(u, p);
     Text t = {.arena = u->arena};
     for (int i = 0; i < a.at.n; i++)
-        if (!left_out(u, p, &a.at.at[i])) text_printf(&t, "%s%s", i ? ", " : "", a.at.at[i].name);
+        if (!api_leaves_out(u, p, &a.at.at[i])) text_printf(&t, "%s%s", i ? ", " : "", a.at.at[i].name);
     return text_string(&t);
 }
 
@@ -173,7 +176,7 @@ static void write_sizes(Writer *w, const Unit *u, const Program *p, Names *seen)
     Arguments a = api_arguments(u, p);
     for (int i = 0; i < a.at.n; i++) {
         const Argument *x = &a.at.at[i];
-        if ((x->kind != ARG_input && x->kind != ARG_output) || left_out(u, p, x)) continue;
+        if ((x->kind != ARG_input && x->kind != ARG_output) || api_leaves_out(u, p, x)) continue;
         const char *name = name_upper(u->arena, x->name);
         int before = seen->taken.n;
         if (strcmp(name_unique(seen, name), name)) {
@@ -226,7 +229,7 @@ static void write_argument_lines(Writer *w, const Unit *u, const Program *p)
     bool train = p != u->forward;
     for (int i = 0; i < a.at.n; i++) {
         const Argument *x = &a.at.at[i];
-        if ((x->kind != ARG_input && x->kind != ARG_output) || left_out(u, p, x)) continue;
+        if ((x->kind != ARG_input && x->kind != ARG_output) || api_leaves_out(u, p, x)) continue;
         const Buffer *b = x->buffer;
         bool batched = b->node && b->node->batched && b->shape.rank > 0;
         const Attr *low = b->node ? node_attr(b->node, ATTR_low) : NULL, *high = b->node ? node_attr(b->node, ATTR_high) : NULL;
@@ -366,12 +369,16 @@ static void write_usage(Writer *w, const Unit *u)
         write_text(w, "       static _Alignas(64) unsigned char workspace[%s_WORKSPACE_BYTES];", upper);
         for (int i = 0; i < a.at.n; i++) {
             const Argument *x = &a.at.at[i];
-            if ((x->kind != ARG_input && x->kind != ARG_output) || left_out(u, u->forward, x)) continue;
+            if ((x->kind != ARG_input && x->kind != ARG_output) || api_leaves_out(u, u->forward, x)) continue;
             bool batched = x->buffer->node && x->buffer->node->batched;
             write_text(w, "       %s %s[%s%s%s_%s_SIZE];", c_type(x->buffer->dtype, u->f64), x->name, batched ? upper : "",
                        batched ? "_BATCH * " : "", upper, name_upper(u->arena, x->name));
         }
         if (u->embed == EMBED_none || u->embed == EMBED_file) write_text(w, "       static %s_weights weights;                      fill it", net);
+        if (u->threads > 1) {
+            write_text(w, "       static netc_threads pool, *threads = &pool;       or NULL: alone");
+            write_text(w, "       netc_threads_start(threads, %d);", u->threads);
+        }
         write_text(w, "       %s_forward(%s%s);", net, u->embed == EMBED_none || u->embed == EMBED_file ? "&weights" :
                    arena_printf(u->arena, "&%s_trained", net), api_call_arguments(u, u->forward) + 1);
         write_blank(w);
@@ -379,7 +386,11 @@ static void write_usage(Writer *w, const Unit *u)
     write_text(w, "   All memory is the caller's. Weights, state, gradient and workspace are aligned to 64 bytes (the structs ask for");
     write_text(w, "   that themselves), inputs and outputs as their type is. The workspace may hold anything before a call and holds");
     write_text(w, "   nothing of use behind it. Nothing is allocated or kept between calls: threads may run at the same time on the");
-    write_text(w, "   same weights, each with its own workspace and outputs. */");
+    write_text(w, "   same weights, each with its own workspace and outputs.%s", u->threads > 1 ? "" : " */");
+    if (u->threads > 1) {
+        write_text(w, "   The work of a call is cut for %d threads. Results do not depend on how many there are, to the bit. A netc_threads", u->threads);
+        write_text(w, "   serves one call at a time. */");
+    }
     write_blank(w);
 }
 
@@ -391,6 +402,7 @@ const char *api_header(const Unit *u, const ApiNames *names)
     write_text(&w, "#define %s_H", upper);
     write_blank(&w);
     write_text(&w, "#include <stdint.h>");
+    if (u->threads > 1) write_text(&w, "#include \"netc_threads.h\"");
     write_blank(&w);
     write_usage(&w, u);
     write_all_sizes(&w, u, names);

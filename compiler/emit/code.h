@@ -55,6 +55,7 @@ typedef struct Call {
     const Function *function;
     VEC(const Buffer *) argument;  /* roots */
     VEC(uint32_t) key;             /* of the random draws, behind the buffers */
+    Split split;                   /* behind them, where a part begins and ends */
 } Call;
 
 typedef struct Functions {
@@ -83,6 +84,8 @@ typedef struct Body {
     const Target *target;
     Nest *nest;
     Plan plan;
+    Split split;
+    const char *first, *end;       /* names of the bounds of a part */
     Writer w;
     Names names;
     Frame frame[AXES_MAX];
@@ -126,11 +129,15 @@ const Program *train_program(const Unit *u, int i);
 ApiNames api_names(const Unit *u);
 const char *api_header(const Unit *u, const ApiNames *names);
 /* One argument of an entry function, in order. */
-typedef enum ArgumentKind { ARG_weights, ARG_state, ARG_input, ARG_gradient, ARG_output, ARG_call, ARG_workspace } ArgumentKind;
+typedef enum ArgumentKind { ARG_weights, ARG_state, ARG_input, ARG_gradient, ARG_output, ARG_call, ARG_workspace, ARG_threads } ArgumentKind;
 typedef struct Argument { ArgumentKind kind; const Buffer *buffer; const char *name; bool unread; } Argument;
 typedef struct Arguments { VEC(Argument) at; } Arguments;
 /* `unread`: an input that no kernel of the program reads; forward leaves it out. */
 Arguments api_arguments(const Unit *u, const Program *p);
+/* An input that forward does not take. */
+bool api_leaves_out(const Unit *u, const Program *p, const Argument *a);
+/* "const float *image" */
+const char *api_argument(const Unit *u, const Program *p, const Argument *a);
 /* "void lenet5_forward(const lenet5_weights *w, const uint8_t *image, float *probs, void *workspace)" */
 const char *api_prototype(const Unit *u, const Program *p);
 /* "w, image, probs, workspace" */
@@ -143,6 +150,8 @@ void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program 
 const char *simd_text(const Unit *u, const char *code);
 void weights_write(const Unit *u, const ApiNames *names, Emitted *out);
 const char *pasted_text(const char *name);
+/* A header and its source of runtime/, as files of their own. */
+void add_runtime(const Unit *u, Emitted *out, const char *name);
 /* A version of the unit for another row of the targets. */
 Unit unit_version(const Unit *u, const Target *t);
 bool target_is_multi(const Target *t);

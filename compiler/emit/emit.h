@@ -22,6 +22,8 @@ typedef struct Unit {
     const char *net;              /* C identifier: prefix of every symbol */
     const Target *target;
     const char *suffix;           /* NULL, or "_avx2": of the functions and files of one version for "multi" */
+    int threads;                  /* more than 1: kernels that are worth it are split for so many */
+    double part_cycles;           /* least that a part is worth; 0: two microseconds or so */
     bool timed;                   /* for measuring: host functions time every kernel (see emit_host) */
     bool f64;                     /* all `float` are `double`, for gradient checks; scalar target only */
     const Program *forward;       /* NET_forward.c */
@@ -42,17 +44,21 @@ typedef struct EmittedFile { const char *name; const char *bytes; size_t size; }
 typedef struct Emitted { VEC(EmittedFile) file; } Emitted;
 
 /* NET.h, NET_forward.c, with training NET_backward.c, with weights NET_weights.c / .bin / .safetensors as embed asks.
-   For the target "multi" NET_forward.c picks one of NET_forward_scalar.c, NET_forward_sse.c ... Same unit, same bytes. */
+   With threads netc_threads.[hc] too. For the target "multi" NET_forward.c picks one of NET_forward_scalar.c, NET_forward_sse.c ... Same unit, same bytes. */
 void emit_unit(const Unit *u, Emitted *out);
 
 /* NET_host.c, for netc's own use through dlopen, not for users:
-       void netc_forward(void *const *p);   p: weights, inputs ..., outputs ..., workspace
-       void netc_evaluate(void *const *p);  p: weights, inputs ..., outputs ..., call, workspace
-       void netc_gradient(void *const *p);  p: weights, inputs ..., gradient, outputs ..., call, workspace
-       void netc_step(void *const *p);      p: weights, state, inputs ..., outputs ..., call, workspace
+       void netc_forward(void *const *p);   p: weights, inputs ..., outputs ..., workspace, threads
+       void netc_evaluate(void *const *p);  p: weights, inputs ..., outputs ..., call, workspace, threads
+       void netc_gradient(void *const *p);  p: weights, inputs ..., gradient, outputs ..., call, workspace, threads
+       void netc_step(void *const *p);      p: weights, state, inputs ..., outputs ..., call, workspace, threads
+   threads: netc_threads * or NULL, only in a unit with threads.
    inputs: the program's BUF_input buffers by id; outputs: its BUF_output buffers by id, that is in root order
    (loss, totals, named outputs, each a pointer to its elements). call: const HostCall *. */
-/* In a timed unit also
+/* In a unit with threads also
+       void *netc_threads_begin(int threads);   the one netc_threads of the library
+       void netc_threads_end(void);
+   In a timed unit also
        double netc_seconds[];                   of the last call: what each kernel of the program took, in order
        void netc_peak(long steps, float *out);  NETC_PEAK_FLOPS(target) operations a step, in registers
        float netc_read(const float *x, long n); reads n floats, a multiple of 64 */

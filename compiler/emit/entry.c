@@ -135,16 +135,67 @@ static void add_locals(Entry *e, const Call *c, Tables *tables)
 
 /* ---- the function ---- */
 
-static void write_scalar(Writer *w, const Entry *e, const Local *l)
+/* Whether some kernel is split for threads; then all arguments go into the struct that the threads get. */
+static bool splits(const Entry *e)
+{
+    for (int i = 0; i < e->call.n; i++)
+        if (e->call.at[i]->split.axis >= 0) return true;
+    return false;
+}
+
+static bool takes(const Call *c, const Buffer *b)
+{
+    for (int i = 0; i < c->argument.n; i++)
+        if (c->argument.at[i] == b) return true;
+    return false;
+}
+
+static bool draws(const Call *c, uint32_t key)
+{
+    for (int i = 0; i < c->key.n; i++)
+        if (c->key.at[i] == key) return true;
+    return false;
+}
+
+/* Whether a kernel that is not split takes it. */
+static bool alone_takes(const Entry *e, const Buffer *b)
+{
+    for (int i = 0; i < e->call.n; i++)
+        if (e->call.at[i]->split.axis < 0 && takes(e->call.at[i], b)) return true;
+    return false;
+}
+
+static bool alone_draws(const Entry *e, uint32_t key)
+{
+    for (int i = 0; i < e->call.n; i++)
+        if (e->call.at[i]->split.axis < 0 && draws(e->call.at[i], key)) return true;
+    return false;
+}
+
+static void write_scalar(Writer *w, const Entry *e, const Local *l, const char *in)
 {
     static const char *const known[] = {"rate", "valid", "step"};
     const char *type = c_type(DTYPE_f32, e->unit->f64);
     for (size_t i = 0; i < LENGTH(known); i++)
         if (!strcmp(l->buffer->name, known[i])) {
-            write_line(w, "const %s %s[1] = { (%s)call->%s };", type, l->name, type, known[i]);
+            write_line(w, "const %s %s[1] = { (%s)%scall->%s };", type, l->name, type, in, known[i]);
             return;
         }
     internal_error("emit", "no call gives the scalar %s", l->buffer->name);
+}
+
+/* What a call needs and the arguments do not hold as it is; in the part of a thread the arguments are a struct. */
+static void write_local(Writer *w, const Entry *e, const Local *l, const char *in)
+{
+    const char *type = c_type(l->buffer->dtype, e->unit->f64);
+    if (l->buffer->kind == BUF_scalar) write_scalar(w, e, l, in);
+    if (l->buffer->kind == BUF_workspace)
+        write_line(w, "%s *const %s = (%s *)(void *)(%sws + %lld);", type, l->name, type, in, (long long)l->buffer->offset);
+}
+
+static void write_key(Writer *w, const Entry *e, int i, const char *in)
+{
+    write_line(w, "const Draw %s = draw_begin(%scall->seed, %scall->step, 0x%xu);", e->key_name.at[i], in, in, (unsigned)e->key.at[i]);
 }
 
 static void write_locals(Writer *w, const Entry *e)
@@ -154,18 +205,14 @@ static void write_locals(Writer *w, const Entry *e)
         workspace |= e->local.at[i].buffer->kind == BUF_workspace;
         call |= e->local.at[i].buffer->kind == BUF_scalar;
     }
-    if (workspace) write_line(w, "unsigned char *const ws = (unsigned char *)workspace;");
+    if (workspace || splits(e)) write_line(w, "unsigned char *const ws = (unsigned char *)workspace;");
     else write_line(w, "(void)workspace;");
-    if (!call && e->program != e->unit->forward) write_line(w, "(void)call;");
-    for (int i = 0; i < e->local.n; i++) {
-        const Local *l = &e->local.at[i];
-        const char *type = c_type(l->buffer->dtype, e->unit->f64);
-        if (l->buffer->kind == BUF_scalar) write_scalar(w, e, l);
-        if (l->buffer->kind == BUF_workspace)
-            write_line(w, "%s *const %s = (%s *)(void *)(ws + %lld);", type, l->name, type, (long long)l->buffer->offset);
-    }
+    if (!call && !splits(e) && e->program != e->unit->forward) write_line(w, "(void)call;");
+    if (!splits(e) && e->unit->threads > 1) write_line(w, "(void)threads;");
+    for (int i = 0; i < e->local.n; i++)
+        if (alone_takes(e, e->local.at[i].buffer)) write_local(w, e, &e->local.at[i], "");
     for (int i = 0; i < e->key.n; i++)
-        write_line(w, "const Draw %s = draw_begin(call->seed, call->step, 0x%xu);", e->key_name.at[i], (unsigned)e->key.at[i]);
+        if (alone_draws(e, e->key.at[i])) write_key(w, e, i, "");
 }
 
 /* Arguments that no kernel takes. */
@@ -182,27 +229,111 @@ static void write_unused(Writer *w, const Entry *e)
         const Argument *a = &e->arguments.at.at[i];
         bool unused = (a->kind == ARG_weights && !weights) || (a->kind == ARG_state && !state) || (a->kind == ARG_gradient && !gradient) ||
                       ((a->kind == ARG_input || a->kind == ARG_output) && !local_name(e, a->buffer));
-        if (unused && !(e->program == e->unit->forward && a->unread)) write_line(w, "(void)%s;", a->name);
+        if (unused && !splits(e) && !(e->program == e->unit->forward && a->unread)) write_line(w, "(void)%s;", a->name);
     }
 }
 
-static void write_call(Writer *w, const Entry *e, const Call *c)
+/* Arguments are members of the struct `in`, the rest is local. */
+static const char *local_code(const Entry *e, const Buffer *b, const char *in)
+{
+    bool local = b->kind == BUF_workspace || b->kind == BUF_scalar || b->kind == BUF_constant;
+    return local ? local_name(e, b) : arena_printf(e->unit->arena, "%s%s", in, local_name(e, b));
+}
+
+static void write_call(Writer *w, const Entry *e, const Call *c, const char *in, const char *bounds)
 {
     Text t = {.arena = e->unit->arena};
-    for (int i = 0; i < c->argument.n; i++) text_printf(&t, "%s%s", i ? ", " : "", local_name(e, c->argument.at[i]));
+    for (int i = 0; i < c->argument.n; i++) text_printf(&t, "%s%s", i ? ", " : "", local_code(e, c->argument.at[i], in));
     for (int i = 0; i < c->key.n; i++) {
         int k = 0;
         while (e->key.at[k] != c->key.at[i]) k++;
         text_printf(&t, ", %s", e->key_name.at[k]);
     }
-    write_line(w, "%s(%s);", c->function->name, t.s);
+    write_line(w, "%s(%s%s);", c->function->name, t.s, bounds);
+}
+
+/* ---- the parts of threads ---- */
+
+static void write_arguments(Writer *w, const Entry *e)
+{
+    write_open(w, "typedef struct %s_arguments", e->program->name);
+    for (int i = 0; i < e->arguments.at.n; i++) {
+        const Argument *a = &e->arguments.at.at[i];
+        if (a->kind == ARG_workspace) write_line(w, "unsigned char *ws;");
+        else if (a->kind != ARG_threads && !api_leaves_out(e->unit, e->program, a)) write_line(w, "%s;", api_argument(e->unit, e->program, a));
+    }
+    w->depth--;
+    write_line(w, "} %s_arguments;", e->program->name);
+    write_blank(w);
+}
+
+static void write_struct(Writer *w, const Entry *e)
+{
+    Text t = {.arena = e->unit->arena};
+    for (int i = 0; i < e->arguments.at.n; i++) {
+        const Argument *a = &e->arguments.at.at[i];
+        if (a->kind == ARG_threads || api_leaves_out(e->unit, e->program, a)) continue;
+        text_printf(&t, "%s%s", t.n ? ", " : "", a->kind == ARG_workspace ? "ws" : a->name);
+    }
+    write_line(w, "const %s_arguments all = { %s };", e->program->name, t.s);
+}
+
+static void write_bounds(Writer *w, const Entry *e, const Split *s)
+{
+    Text t = {.arena = e->unit->arena};
+    for (int i = 0; i <= s->parts; i++) text_printf(&t, "%s%lld", i ? ", " : "", (long long)s->bound[i]);
+    write_line(w, "static const int bound[%d] = { %s };", s->parts + 1, t.s);
+}
+
+static const char *part_name(const Entry *e, int call)
+{
+    return arena_printf(e->unit->arena, "%s_%s_part", e->program->name, e->program->kernel.at[call]->name);
+}
+
+/* What thread `part` does of one kernel. */
+static void write_part(Writer *w, const Entry *e, int call)
+{
+    const Call *c = e->call.at[call];
+    write_line(w, "static void %s(const void *arguments, int part)", part_name(e, call));
+    write_line(w, "{");
+    w->depth++;
+    write_line(w, "const %s_arguments *const all = (const %s_arguments *)arguments;", e->program->name, e->program->name);
+    for (int i = 0; i < e->local.n; i++)
+        if (takes(c, e->local.at[i].buffer)) write_local(w, e, &e->local.at[i], "all->");
+    for (int i = 0; i < e->key.n; i++)
+        if (draws(c, e->key.at[i])) write_key(w, e, i, "all->");
+    write_bounds(w, e, &c->split);
+    write_call(w, e, c, "all->", ", bound[part], bound[part + 1]");
+    w->depth--;
+    write_line(w, "}");
+    write_blank(w);
+}
+
+static void write_parts(Writer *w, const Entry *e)
+{
+    if (!splits(e)) return;
+    write_arguments(w, e);
+    for (int i = 0; i < e->call.n; i++)
+        if (e->call.at[i]->split.axis >= 0) write_part(w, e, i);
+}
+
+static void write_calls(Writer *w, const Entry *e)
+{
+    if (splits(e)) write_struct(w, e);
+    if (e->unit->timed) write_line(w, "netc_mark(-1);");
+    for (int i = 0; i < e->call.n; i++) {
+        const Call *c = e->call.at[i];
+        if (c->split.axis < 0) write_call(w, e, c, "", "");
+        else write_line(w, "netc_threads_run(threads, %d, %s, &all);", c->split.parts, part_name(e, i));
+        if (e->unit->timed) write_line(w, "netc_mark(%d);", i);
+    }
 }
 
 void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program *p, Functions *f, const Program *const *all, int n)
 {
     Entry e = {.unit = u, .api = names, .program = p, .arguments = api_arguments(u, p), .names.arena = u->arena};
-    static const char *const fixed[] = {"w", "s", "gradient", "call", "workspace", "ws"};
-    for (size_t i = 0; i < LENGTH(fixed); i++) name_unique(&e.names, fixed[i]);
+    static const char *const fixed[] = {"w", "s", "gradient", "call", "workspace", "ws", "threads", "all", "bound", "part", "arguments"};
+    for (size_t i = 0; i < (u->threads > 1 ? LENGTH(fixed) : 6); i++) name_unique(&e.names, fixed[i]);
     for (int i = 0; i < e.arguments.at.n; i++)
         if (e.arguments.at.at[i].buffer) name_unique(&e.names, e.arguments.at.at[i].name);
     Names ignored = {.arena = u->arena};
@@ -213,17 +344,14 @@ void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program 
         vec_push(u->arena, &e.call, c);
         add_locals(&e, c, &tables);
     }
+    write_parts(w, &e);
     if (u->suffix) write_line(w, "__attribute__((visibility(\"hidden\"))) %s;", api_prototype(u, p));
     write_line(w, "%s", api_prototype(u, p));
     write_line(w, "{");
     w->depth++;
     write_locals(w, &e);
     write_unused(w, &e);
-    if (u->timed) write_line(w, "netc_mark(-1);");
-    for (int i = 0; i < e.call.n; i++) {
-        write_call(w, &e, e.call.at[i]);
-        if (u->timed) write_line(w, "netc_mark(%d);", i);
-    }
+    write_calls(w, &e);
     w->depth--;
     write_line(w, "}");
 }

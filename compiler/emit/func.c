@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-enum { FENCED_STATEMENTS = 8 };    /* a tile so large needs all registers */
+enum {
+    FENCED_STATEMENTS = 8,         /* a tile so large needs all registers */
+    PART_CYCLES = 8000             /* least work of a thread: many times what it costs to hand it over */
+};
 
 const char *c_type(DType t, bool f64)
 {
@@ -219,6 +222,23 @@ static void write_body(Body *b, const Stmt *s)
     for (int i = 0; i < s->body.n; i++) write_stmt(b, s->body.at[i]);
 }
 
+/* The axis that threads share: a part does what lies from `first` to `end`, which are bounds of tiles. */
+static void write_shared_loop(Body *b, const Stmt *s)
+{
+    Frame outer = b->frame[s->axis];
+    const char *name = b->nest->axis[s->axis].name;
+    bool once = s->from + s->step >= s->to, more = s->to < b->nest->axis[s->axis].extent;
+    b->frame[s->axis] = (Frame){.variable = once ? NULL : name, .offset = once ? s->from : 0, .count = s->count, .tail = s->tail};
+    if (once && more) write_open(&b->w, "if (%s == %lld)", b->first, (long long)s->from);
+    else if (once) write_open(&b->w, "if (%s == %lld)", b->end, (long long)s->to);
+    else if (more) write_open(&b->w, "for (int %s = %s; %s + %lld <= %s; %s += %lld)", name, b->first, name, (long long)s->step, b->end, name, (long long)s->step);
+    else if (s->step > 1) write_open(&b->w, "for (int %s = %s; %s < %s; %s += %lld)", name, b->first, name, b->end, name, (long long)s->step);
+    else write_open(&b->w, "for (int %s = %s; %s < %s; %s++)", name, b->first, name, b->end, name);
+    write_body(b, s);
+    write_close(&b->w, once ? NULL : arena_printf(b->arena, "for %s", name));
+    b->frame[s->axis] = outer;
+}
+
 /* A loop of one step is a block whose axis is known; alone, it is not even a block. */
 static void write_loop(Body *b, const Stmt *s)
 {
@@ -275,7 +295,10 @@ static void write_at(Body *b, const Stmt *s)
 static void write_stmt(Body *b, const Stmt *s)
 {
     switch (s->kind) {
-    case STMT_loop: write_loop(b, s); break;
+    case STMT_loop:
+        if (s->axis == b->split.axis) write_shared_loop(b, s);
+        else write_loop(b, s);
+        break;
     case STMT_at: write_at(b, s); break;
     case STMT_let: write_let(b, s->level); break;
     case STMT_clear: write_clear(b); break;
@@ -334,6 +357,9 @@ static void collect(Body *b)
     b->acc = name_unique(&b->names, n->kernel->reduce == REDUCE_sum ? "sum" : n->kernel->reduce == REDUCE_max ? "most" : "least");
     b->reduced = b->acc;
     if (lane_reduces(b)) b->reduced = name_unique(&b->names, "all");
+    if (b->split.axis < 0) return;
+    b->first = name_unique(&b->names, "first");
+    b->end = name_unique(&b->names, "end");
 }
 
 static void write_parameters(Body *b)
@@ -344,6 +370,7 @@ static void write_parameters(Body *b)
         text_printf(&t, "%s%s%s *%s", i ? ", " : "", p->written ? "" : "const ", c_type(p->buffer->dtype, b->unit->f64), p->name);
     }
     for (int i = 0; i < b->key.n; i++) text_printf(&t, ", Draw %s", b->key_name.at[i]);
+    if (b->split.axis >= 0) text_printf(&t, ", int %s, int %s", b->first, b->end);
     text_puts(&b->w.text, t.s);
 }
 
@@ -353,6 +380,7 @@ static void body_init(Body *b, const Functions *f, const Kernel *k)
     b->nest = nest_new(f->arena, k);
     plan_choose(b->nest, b->target, &b->plan);
     plan_levels(b->nest, &b->plan);
+    split_choose(b->nest, &b->plan, b->target, f->unit->threads, f->unit->part_cycles > 0 ? f->unit->part_cycles : PART_CYCLES, &b->split);
     for (int i = 0; i < AXES_MAX; i++) b->frame[i].count = 1;
     collect(b);
     body_name_values(b);
@@ -362,6 +390,7 @@ static Call *call_of(const Functions *f, const Body *b, const Function *function
 {
     Call *c = NEW(f->arena, Call);
     c->function = function;
+    c->split = b->split;
     for (int i = 0; i < b->pointer.n; i++) vec_push(f->arena, &c->argument, b->pointer.at[i].buffer);
     for (int i = 0; i < b->key.n; i++) vec_push(f->arena, &c->key, b->key.at[i]);
     return c;

@@ -96,6 +96,20 @@ static const char *measuring_text(const Unit *u)
     return text_string(&all);
 }
 
+static void write_threads(Writer *w)
+{
+    write_blank(w);
+    write_text(w, "static netc_threads threads;");
+    write_text(w, "void *netc_threads_begin(int n);");
+    write_text(w, "void *netc_threads_begin(int n)");
+    write_text(w, "{");
+    write_text(w, "    netc_threads_start(&threads, n);");
+    write_text(w, "    return &threads;");
+    write_text(w, "}");
+    write_text(w, "void netc_threads_end(void);");
+    write_text(w, "void netc_threads_end(void) { netc_threads_stop(&threads); }");
+}
+
 /* For all targets in one, measured is what the best of them can do here. */
 static const char *measuring_of(const Unit *u)
 {
@@ -113,6 +127,7 @@ void emit_host(const Unit *u, Emitted *out)
         write_line(&w, "#include <time.h>");
         text_puts(&w.text, measuring_of(u));
     }
+    if (u->threads > 1) write_threads(&w);
     write_program(&w, u, u->forward);
     write_program(&w, u, u->evaluate);
     write_program(&w, u, u->gradient);

@@ -67,6 +67,15 @@ static void add_text(const Unit *u, Emitted *out, const char *name, const char *
     vec_push(u->arena, &out->file, file);
 }
 
+void add_runtime(const Unit *u, Emitted *out, const char *name)
+{
+    static const char *const ends[] = {".h", ".c"};
+    for (size_t i = 0; i < LENGTH(ends); i++) {
+        const char *file = arena_printf(u->arena, "%s%s", name, ends[i]);
+        add_text(u, out, file, pasted_text(file));
+    }
+}
+
 /* ---- C text ---- */
 
 static void write_values(Writer *w, const Unit *u, const Field *f)
@@ -165,8 +174,7 @@ void weights_write(const Unit *u, const ApiNames *names, Emitted *out)
     if (u->embed == EMBED_none) return;
     if (u->embed == EMBED_file || u->embed == EMBED_incbin) add_bin(u, names, out);
     if (u->embed == EMBED_file) {
-        add_text(u, out, "netc_load.h", pasted_text("netc_load.h"));
-        add_text(u, out, "netc_load.c", pasted_text("netc_load.c"));
+        add_runtime(u, out, "netc_load");
         return;
     }
     Writer w = {.text.arena = u->arena};

@@ -177,7 +177,7 @@ static void try_tile(const Nest *n, const Target *t, Plan *p, Counts *c, double 
         if (c->count[i] == 1 && i != p->lane) untiled *= (double)n->axis[i].extent;
     double cost = untiled * tile_cost(n, p, t, c, &piece, 0);
     if (cost >= *least * 0.999) return;
-    *least = cost;
+    *least = p->cycles = cost;
     memcpy(p->count, c->count, sizeof p->count);
 }
 
@@ -307,6 +307,7 @@ void plan_choose(const Nest *n, const Target *t, Plan *p)
     memset(p, 0, sizeof *p);
     for (int i = 0; i < AXES_MAX; i++) p->count[i] = p->unroll[i] = 1;
     p->lane = choose_lane(n, t);
+    p->cycles = lane_cost(n, p->lane, t->lanes) / 2;
     if (reduces(n)) choose_tile(n, t, p);
     choose_order(n, p);
     choose_unroll(n, p);

@@ -41,11 +41,27 @@ typedef struct Plan {
     int count[AXES_MAX];           /* lane axis: vectors per step; other out axes: rows of the register tile */
     int unroll[AXES_MAX];          /* reduce axes: steps written out one after the other */
     int order[AXES_MAX];           /* loops from outside in; reduce axes behind out axes */
+    double cycles;                 /* of the whole kernel, as the model has it */
 } Plan;
 
 void plan_choose(const Nest *n, const Target *t, Plan *p);
 /* Sets each value's level for the order of the plan. */
 void plan_levels(Nest *n, const Plan *p);
+
+/* ---- split: what each of several threads does ---- */
+
+enum { PARTS_MAX = 64 };
+
+/* Part i does the steps of an out axis from bound[i] to bound[i + 1]: whole tiles, so that every element is computed as it
+   is without threads. */
+typedef struct Split {
+    int axis;                      /* -1: one thread does it all */
+    int parts;
+    int64_t bound[PARTS_MAX + 1];
+} Split;
+
+/* At most `threads` parts of at least `least_cycles` each. */
+void split_choose(const Nest *n, const Plan *p, const Target *t, int threads, double least_cycles, Split *s);
 
 /* ---- statements ---- */
 

@@ -104,8 +104,9 @@ static inline void round_memory(const Emittee *e)
     }
 }
 
-/* A program of its own unit: a step where the graph updates, a gradient where it has gradients, else forward. */
-static inline void emittee_add(Emittees *all, Graph *g, Leaves *l, const Target *target, bool f64, bool fuse)
+/* A program of its own unit: a step where the graph updates, a gradient where it has gradients, else forward. With
+   threads every kernel is split that can be. */
+static inline void emittee_add(Emittees *all, Graph *g, Leaves *l, const Target *target, bool f64, bool fuse, int threads)
 {
     Emittee *e = NEW(all->arena, Emittee);
     bool step = mode_has(g, ROOT_update), gradient = mode_has(g, ROOT_gradient);
@@ -113,7 +114,7 @@ static inline void emittee_add(Emittees *all, Graph *g, Leaves *l, const Target 
     const Program *p = graph_lower(g, step ? "step" : gradient ? "gradient" : "forward", &options);
     e->name = arena_printf(all->arena, "case%d", all->at.n);
     e->program = p;
-    e->unit = (Unit){.arena = all->arena, .net = e->name, .target = target, .f64 = f64};
+    e->unit = (Unit){.arena = all->arena, .net = e->name, .target = target, .f64 = f64, .threads = threads, .part_cycles = 1};
     e->unit.step = step ? p : NULL;
     e->unit.gradient = gradient && !step ? p : NULL;
     e->unit.forward = step || gradient ? NULL : p;
@@ -135,14 +136,14 @@ static const char emitted_driver_head[] =
     "typedef struct Call { void (*f)(void *const *); int n; size_t bytes[64]; size_t workspace; } Call;\n";
 static const char emitted_driver_tail[] =
     "static void *fresh(size_t n, size_t skew) { char *p = aligned_alloc(64, (n + 128) / 64 * 64 + 64); if (!p) exit(71); return p + skew; }\n"
-    "int main(void)\n{\n    FILE *in = fopen(\"data.bin\", \"rb\"), *out = fopen(\"out.bin\", \"wb\");\n    if (!in || !out) return 66;\n"
+    "int main(void)\n{\n    void *const pool = begin();\n    FILE *in = fopen(\"data.bin\", \"rb\"), *out = fopen(\"out.bin\", \"wb\");\n    if (!in || !out) return 66;\n"
     "    for (const Call *c = calls; c->f; c++) {\n        void *p[64], *q[64];\n"
     "        for (int i = 0; i < c->n; i++) {\n            p[i] = fresh(c->bytes[i], c->bytes[i] % 64 ? 8 : 0);\n            q[i] = fresh(c->bytes[i], 0);\n"
     "            if (fread(p[i], 1, c->bytes[i], in) != c->bytes[i]) return 74;\n            memcpy(q[i], p[i], c->bytes[i]);\n        }\n"
-    "        p[c->n] = fresh(c->workspace, 0);\n        memset(p[c->n], 0xff, c->workspace);\n        c->f((void *const *)p);\n"
+    "        p[c->n] = fresh(c->workspace, 0);\n        p[c->n + 1] = NULL;\n        q[c->n + 1] = pool;\n        memset(p[c->n], 0xff, c->workspace);\n        c->f((void *const *)p);\n"
     "        q[c->n] = p[c->n];\n        memset(p[c->n], 0xa5, c->workspace);\n        c->f((void *const *)q);\n"
     "        for (int i = 0; i < c->n; i++) {\n            if (memcmp(p[i], q[i], c->bytes[i])) { fprintf(stderr, \"call %d argument %d differs\\n\", (int)(c - calls), i); return 1; }\n"
-    "            fwrite(p[i], 1, c->bytes[i], out);\n        }\n    }\n    return fclose(out) ? 74 : 0;\n}\n";
+    "            fwrite(p[i], 1, c->bytes[i], out);\n        }\n    }\n    end();\n    return fclose(out) ? 74 : 0;\n}\n";
 
 static inline void emitted_write(Emittees *all, const char *name, const void *bytes, size_t size)
 {
@@ -163,8 +164,13 @@ static inline void emitted_write_all(Emittees *all)
             const char *name = files.file.at[f].name, *host = strstr(name, "_host.c");
             emitted_write(all, host ? arena_printf(all->arena, "%s.inc", e->name) : name, files.file.at[f].bytes, files.file.at[f].size);
         }
-        text_printf(&driver, "#define netc_%s %s_host\n#include \"%s.inc\"\n#undef netc_%s\n", e->program->name, e->name, e->name, e->program->name);
+        text_printf(&driver, "#define netc_%s %s_host\n#define netc_threads_begin %s_begin\n#define netc_threads_end %s_end\n#include \"%s.inc\"\n"
+                    "#undef netc_threads_end\n#undef netc_threads_begin\n#undef netc_%s\n", e->program->name, e->name, e->name, e->name, e->name, e->program->name);
     }
+    const Emittee *first = all->at.at[0];
+    if (first->unit.threads > 1)     /* a first call without them, a second with */
+        text_printf(&driver, "static void *begin(void) { return %s_begin(%d); }\nstatic void end(void) { %s_end(); }\n", first->name, first->unit.threads, first->name);
+    else text_puts(&driver, "static void *begin(void) { return NULL; }\nstatic void end(void) {}\n");
     text_puts(&driver, "static const Call calls[] = {\n");
     for (int i = 0; i < all->at.n; i++) {
         const Emittee *e = all->at.at[i];
@@ -230,7 +236,7 @@ static inline const char *emitted_run(Emittees *all, const char *cc, const char 
     if (!directory_make(a, all->dir, &why)) return why;
     if (system(arena_printf(a, "rm -f '%s'/*", all->dir))) return "cannot empty the directory";
     emitted_write_all(all);
-    const char *build = arena_printf(a, "cd '%s' && %s -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror %s -o run *.c -lm",
+    const char *build = arena_printf(a, "cd '%s' && %s -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror %s -o run *.c -lm -pthread",
                                      all->dir, cc, flags);
     if (system(build)) return build;
     if (system(arena_printf(a, "cd '%s' && %s./run", all->dir, run))) return "the run failed";

@@ -8,6 +8,7 @@ static Leaves leaves;
 static Emittees all;
 static const Target *target;
 static bool f64, fuse;
+static int threads;
 
 static void begin(Mode mode)
 {
@@ -19,7 +20,7 @@ static void end(void)
 {
     graph_sort(graph);
     graph_verify(graph, "test");
-    emittee_add(&all, graph, &leaves, target, f64, fuse);
+    emittee_add(&all, graph, &leaves, target, f64, fuse, threads);
 }
 
 static Node *param(const char *name, int rank, const int64_t *dim) { return test_param(graph, name, rank, dim); }
@@ -237,19 +238,21 @@ static void check_cases(const char *name, const char *cc, const char *flags, con
 
 /* The first two are quick; the others run where the environment says mode=all. */
 enum { QUICK_RUNS = 2 };
-static const struct { const char *target, *cc, *flags, *run; bool f64, fuse; } runs[] = {
-    {"scalar", "gcc", "-O0", "", true, false},  {"native", "gcc", "-O0", "", false, true},
-    {"scalar", "gcc", "-O1", "", false, true},  {"scalar", "clang", "-O1", "", true, false},
-    {"sse", "gcc", "-O1", "", false, true},     {"sse", "clang", "-O1", "", false, true},
-    {"avx2", "gcc", "-O1", "", false, true},    {"avx2", "clang", "-O1", "", false, false},
-    {"avx512", "gcc", "-O1", "", false, true},  {"avx512", "clang", "-O1", "", false, true},
-    {"neon", "aarch64-linux-gnu-gcc", "-O1 -static", "qemu-aarch64 ", false, true},
+static const struct { const char *target, *cc, *flags, *run; bool f64, fuse; int threads; } runs[] = {
+    {"scalar", "gcc", "-O0", "", true, false, 1},  {"native", "gcc", "-O0", "", false, true, 3},
+    {"native", "gcc", "-O1", "", false, true, 1},  {"native", "clang", "-O1 -g -fsanitize=thread", "", false, true, 3},
+    {"scalar", "gcc", "-O1", "", false, true, 2},  {"scalar", "clang", "-O1", "", true, false, 1},
+    {"sse", "gcc", "-O1", "", false, true, 1},     {"sse", "clang", "-O1", "", false, true, 3},
+    {"avx2", "gcc", "-O1", "", false, true, 2},    {"avx2", "clang", "-O1", "", false, false, 1},
+    {"avx512", "gcc", "-O1", "", false, true, 1},  {"avx512", "clang", "-O1", "", false, true, 4},
+    {"neon", "aarch64-linux-gnu-gcc", "-O1 -static", "qemu-aarch64 ", false, true, 2},
 };
 
 START_TEST(emitted)
 {
     f64 = runs[_i].f64;
     fuse = runs[_i].fuse;
+    threads = runs[_i].threads;
     check_cases(runs[_i].target, runs[_i].cc, runs[_i].flags, runs[_i].run);
 }
 END_TEST

@@ -28,9 +28,16 @@ static const char *nearest_tensor(Arena *a, const Tensors *t, const char *name)
     return did_you_mean(name, names, t->n);
 }
 
-static void param_value(Graph *g, Node *n, const char *path, const Tensors *weights)
+/* A net alone takes its parameters from the file of a net that calls it, too: there they carry its name. */
+static const Array *param_array(const Graph *g, const Node *n, const Tensors *weights)
 {
     const Array *x = tensors_find(weights, n->name);
+    return x ? x : tensors_find(weights, arena_printf(g->arena, "%s.%s", g->net, n->name));
+}
+
+static void param_value(Graph *g, Node *n, const char *path, const Tensors *weights)
+{
+    const Array *x = param_array(g, n, weights);
     if (!x) {
         const char *near = nearest_tensor(g->arena, weights, n->name);
         diag_error(g->diag, (Span){0, 0}, "%s: no tensor '%s', which the net needs as f32%s%s%s%s", path, n->name,
@@ -74,9 +81,11 @@ static void warn_of_extra(const Pipeline *p, const Graph *g)
 {
     int extra = 0;
     const char *example = NULL;
+    const size_t own = strlen(g->net);
     for (int i = 0; i < p->weights->n; i++) {
         const char *name = p->weights->at[i].name;
         if (is_bookkeeping(name) || param_find(g, name)) continue;
+        if (!strncmp(name, g->net, own) && name[own] == '.' && param_find(g, name + own + 1)) continue;
         if (!extra++) example = name;
     }
     if (extra) diag_warning(g->diag, (Span){0, 0}, "%s: %d tensor%s of no parameter of '%s', such as '%s'",

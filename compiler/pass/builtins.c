@@ -426,18 +426,19 @@ static Value call_batch_mean(Call *c)
 
 static Value call_update(Call *c)
 {
-    if (c->arg[0].kind != VALUE_tensor || c->arg[0].node->op != OP_param) {
+    Shared *param = c->arg[0].kind == VALUE_tensor ? shared_of(c->r, c->arg[0].node) : NULL;
+    if (!param) {
         resolve_error(c->r, c->at[0], "`update` takes a parameter, not %s", value_text(c->r->arena, c->arg[0]));
         return value_poison();
     }
-    Node *target = c->arg[0].node, *value = tensor(c, 1);
+    Node *target = param->node, *value = tensor(c, 1);
     if (!value) return value_poison();
     if (!shape_equal(value->shape, target->shape) || value->batched) {
         resolve_error(c->r, c->at[1], "`update`: the parameter is %s, the value %s", shape_text(c->r->arena, target->shape),
                       shape_text(c->r->arena, value->shape));
         return value_poison();
     }
-    if (c->r->options->mode == MODE_train) graph_root(c->r->graph, ROOT_update, target->name, value, target, c->span);
+    if (c->r->options->mode == MODE_train) shared_update(c->r, param, value, c->span);
     return c->arg[0];
 }
 

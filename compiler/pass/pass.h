@@ -13,6 +13,7 @@ typedef struct Model {
     Sources *sources;
     VEC(Ast *) file;               /* prelude, imports, then the main file: each an AST_file */
     VEC(const char *) path;        /* the files read, main file first: for -MD */
+    VEC(const Ast *) broken;       /* nets whose errors were reported: a call of one is no second error */
 } Model;
 
 /* Parses the prelude, the file at `path` and what it imports (paths relative to the importing file; a cycle is an

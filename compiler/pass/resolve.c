@@ -16,7 +16,7 @@ void resolve_error(Resolver *r, Span span, const char *fmt, ...)
     diag_error(r->diag, r->user.begin ? r->user : span, "%s", message);
     if (r->user.begin) diag_note(r->diag, span, "in `%s`, which the prelude defines here", r->layer);
     for (const Frame *f = r->frame; !r->user.begin && f && f->up; f = f->up)
-        if (f->ast) diag_note(r->diag, f->ast->name_span, "in the block `%s`", f->name);
+        if (f->ast) diag_note(r->diag, f->ast->name_span, "in the %s `%s`", f->is_net ? "net" : "block", f->name);
 }
 
 /* ---- blocks ---- */
@@ -108,10 +108,8 @@ static int formal_of(Resolver *r, const Argument *a, int position, const char *c
     return -1;
 }
 
-enum { ARGUMENTS_MAX = 32 };
-
-static bool bind_arguments(Resolver *r, const Ast *call, const Value *pipe, const Ast *pipe_ast, const char *const *formal, int n,
-                           Value *value, bool *given, Span *at)
+bool bind_arguments(Resolver *r, const Ast *call, const Value *pipe, const Ast *pipe_ast, const char *const *formal, int n,
+                    Value *value, bool *given, Span *at)
 {
     Argument a[ARGUMENTS_MAX];
     bool bad = false;
@@ -231,23 +229,11 @@ static Value call_builtin(Resolver *r, const Builtin *b, const Ast *call, const 
     return b->call(&c);
 }
 
-static bool is_net(const Model *m, const char *name)
-{
-    for (int f = 0; f < m->file.n; f++)
-        for (int i = 0; i < m->file.at[f]->n; i++)
-            if (m->file.at[f]->kid[i]->kind == AST_net && !strcmp(m->file.at[f]->kid[i]->text, name)) return true;
-    return false;
-}
-
 static const char *const later[] = {"embedding", "gather", "attention", "rnn", "lstm", "gru", "rmsnorm", "groupnorm"};
 
 static Value call_unknown(Resolver *r, const Ast *call)
 {
     Span at = call->name_span.begin ? call->name_span : call->span;
-    if (is_net(r->model, call->text)) {
-        resolve_error(r, at, "calling a net, here `%s`, is not yet supported", call->text);
-        return value_poison();
-    }
     for (size_t i = 0; i < LENGTH(later); i++)
         if (!strcmp(later[i], call->text)) {
             resolve_error(r, at, "`%s` is not yet supported", call->text);
@@ -256,7 +242,8 @@ static Value call_unknown(Resolver *r, const Ast *call)
     VEC(const char *) names = {0};
     for (int f = 0; f < r->model->file.n; f++)
         for (int i = 0; i < r->model->file.at[f]->n; i++)
-            if (r->model->file.at[f]->kid[i]->kind == AST_block) vec_push(r->arena, &names, r->model->file.at[f]->kid[i]->text);
+            if (r->model->file.at[f]->kid[i]->kind == AST_block || r->model->file.at[f]->kid[i]->kind == AST_net)
+                vec_push(r->arena, &names, r->model->file.at[f]->kid[i]->text);
     for (const Builtin *b = builtins; b->name; b++) vec_push(r->arena, &names, b->name);
     for (Op op = 0; op < OP_COUNT; op++)
         if (op_is_function(op)) vec_push(r->arena, &names, op_info[op].name);
@@ -270,7 +257,8 @@ Value resolve_call(Resolver *r, const Ast *call, const Value *pipe, const Ast *p
 {
     if (call->kind != AST_call) return value_poison();
     bool prelude = false;
-    const Ast *block = block_find(r->model, call->text, &prelude);
+    const Ast *block = block_find(r->model, call->text, &prelude), *net = callee_net(r, call->text, block != NULL);
+    if (net && r->frame) return call_net(r, net, call, pipe, pipe_ast, label);
     if (block && r->frame) return call_block(r, block, prelude, call, pipe, pipe_ast, label);
     const Builtin *b = builtin_find(call->text);
     if (b) return call_builtin(r, b, call, pipe, pipe_ast);
@@ -316,28 +304,29 @@ static void resolve_input(Resolver *r, const Ast *s)
     Shape shape;
     bool good = resolve_type(r, s->kid[1], &t, &shape);
     const Ast *low = s->kid[1]->kid[1], *high = s->kid[1]->kid[2];
-    int64_t from = 0, to = 0;
+    int64_t range[2] = {0, 0};
     if (good && low) {
-        good = value_to_int(r, resolve_single(r, low), low->span, "the start of a range", INT32_MIN, INT32_MAX, &from) &&
-               value_to_int(r, resolve_single(r, high), high->span, "the end of a range", from + 1, (int64_t)INT32_MAX + 1, &to);
+        good = value_to_int(r, resolve_single(r, low), low->span, "the start of a range", INT32_MIN, INT32_MAX, &range[0]) &&
+               value_to_int(r, resolve_single(r, high), high->span, "the end of a range", range[0] + 1, (int64_t)INT32_MAX + 1, &range[1]);
         if (good && t == DTYPE_f32) resolve_error(r, s->kid[1]->span, "a range is for whole numbers, not f32"), good = false;
     }
-    if (r->frame->up) {
+    bool called = r->frame->given != NULL;
+    if (!r->frame->is_net) {
         resolve_error(r, s->span, "`input` belongs to a net, not to a block");
         good = false;
     }
     for (int i = 0; i < s->kid[0]->n; i++) {
         const Ast *name = s->kid[0]->kid[i];
-        if (good && leaf_exists(r, OP_input, name->text)) resolve_error(r, name->span, "the input `%s` is defined twice", name->text);
-        if (!good) {
-            define(r, name, value_poison());
+        if (good && !called && leaf_exists(r, OP_input, name->text)) resolve_error(r, name->span, "the input `%s` is defined twice", name->text);
+        if (!good || called) {
+            define(r, name, good ? given_input(r, name, t, shape, low ? range : NULL) : value_poison());
             continue;
         }
         r->graph->span = name->span;
         Node *n = node_leaf(r->graph, OP_input, name->text, t, with_batch(r, shape), true);
         if (low) {
-            node_set_attr(r->graph, n, (Attr){.name = ATTR_low, .n = 1, .ints = &from});
-            node_set_attr(r->graph, n, (Attr){.name = ATTR_high, .n = 1, .ints = &to});
+            node_set_attr(r->graph, n, (Attr){.name = ATTR_low, .n = 1, .ints = &range[0]});
+            node_set_attr(r->graph, n, (Attr){.name = ATTR_high, .n = 1, .ints = &range[1]});
         }
         define(r, name, value_tensor(n));
     }
@@ -360,18 +349,21 @@ static void resolve_param(Resolver *r, const Ast *s)
     for (int i = 0; i < s->kid[0]->n; i++) {
         const Ast *name = s->kid[0]->kid[i];
         const char *full = path_join(r->arena, r->frame->path, name->text);
-        if (good && leaf_exists(r, OP_param, full)) {
+        bool twice = false;
+        Shared *again = good ? shared_again(r, name, full, &twice) : NULL;
+        if (twice) {
             resolve_error(r, name->span, "there are two parameters `%s`; a label with `as` tells them apart", full);
             good = false;
         }
-        if (!good) {
-            define(r, name, value_poison());
+        if (!good || again) {
+            define(r, name, good ? value_tensor(again->now) : value_poison());
             continue;
         }
         r->graph->span = r->user.begin ? r->user : name->span;
         Node *n = node_leaf(r->graph, OP_param, full, DTYPE_f32, shape, false);
         n->trained = !init.integer;
         node_set_attr(r->graph, n, (Attr){.name = ATTR_init, .init = init.init});
+        shared_add(r, name, full, n);
         define(r, name, value_tensor(n));
     }
 }
@@ -421,6 +413,26 @@ static void resolve_let(Resolver *r, const Ast *s)
     }
 }
 
+/* An output is named once and not as an input is; the graph that infers has the outputs of its own net. */
+static void add_output(Resolver *r, const Ast *a, Value v)
+{
+    Frame *f = r->frame;
+    bool called = f->given != NULL;
+    for (int k = 0; k < f->output.n; k++)
+        if (!strcmp(f->output.at[k].name, a->text)) {
+            resolve_error(r, a->span, "the output `%s` is defined twice", a->text);
+            return;
+        }
+    for (int k = 0; k < r->graph->node.n && !called; k++) {
+        const Node *n = r->graph->node.at[k];
+        if (n->op != OP_input || n == v.node || strcmp(n->name, a->text)) continue;
+        resolve_error(r, a->span, "`%s` is already the name of an input", a->text);
+        return;
+    }
+    vec_push(r->arena, &f->output, (Binding){a->text, v});
+    if (!called && r->options->mode == MODE_infer) graph_root(r->graph, ROOT_output, a->text, v.node, NULL, a->span);
+}
+
 static void resolve_output(Resolver *r, const Ast *s)
 {
     for (int i = 0; i < s->n; i++) {
@@ -434,19 +446,8 @@ static void resolve_output(Resolver *r, const Ast *s)
         }
         define(r, a, v);
         Node *n = value_to_node(r, v, a->span, "an output", false);
-        if (!n) continue;
-        if (r->frame->up) {
-            resolve_error(r, s->span, "`output` belongs to a net, not to a block");
-            continue;
-        }
-        for (int k = 0; k < r->graph->root.n; k++)
-            if (r->graph->root.at[k].kind == ROOT_output && !strcmp(r->graph->root.at[k].name, a->text))
-                resolve_error(r, a->span, "the output `%s` is defined twice", a->text), n = NULL;
-        if (!n) continue;
-        for (int k = 0; k < r->graph->node.n; k++)
-            if (r->graph->node.at[k]->op == OP_input && r->graph->node.at[k] != n && !strcmp(r->graph->node.at[k]->name, a->text))
-                resolve_error(r, a->span, "`%s` is already the name of an input", a->text), n = NULL;
-        if (n && r->options->mode == MODE_infer) graph_root(r->graph, ROOT_output, a->text, n, NULL, a->span);
+        if (!r->frame->is_net) resolve_error(r, s->span, "`output` belongs to a net, not to a block");
+        else if (n) add_output(r, a, value_tensor(n));
     }
 }
 
@@ -488,7 +489,7 @@ static void resolve_if(Resolver *r, const Ast *s)
 static void resolve_return(Resolver *r, const Ast *s)
 {
     Frame *f = r->frame;
-    if (!f->up) {
+    if (f->is_net) {
         resolve_error(r, s->span, "`return` belongs to a block; a net has outputs");
         return;
     }
@@ -513,8 +514,10 @@ static void resolve_statement(Resolver *r, const Ast *s)
     case AST_output: resolve_output(r, s); break;
     case AST_param: resolve_param(r, s); break;
     case AST_const: resolve_const(r, s); break;
-    case AST_loss: resolve_loss(r, s); break;
-    case AST_metric: resolve_metric(r, s); break;
+    case AST_loss:   /* those of a called net belong to it alone */
+    case AST_metric:
+        if (!net_frame(r)->given) (s->kind == AST_loss ? resolve_loss : resolve_metric)(r, s);
+        break;
     case AST_let: resolve_let(r, s); break;
     case AST_for: resolve_for(r, s); break;
     case AST_if: resolve_if(r, s); break;
@@ -613,12 +616,10 @@ static const Ast *net_find(const Model *m, const char *name)
 
 const char *resolve_net_name(Model *m, const char *net)
 {
-    const Ast *found = m->diag->errors ? NULL : net_find(m, net);
+    const Ast *found = net_find(m, net);
     if (found) return found->text;
-    if (!m->diag->errors) {
-        if (net) diag_error(m->diag, (Span){0, 0}, "%s: there is no net `%s`", m->path.at[0], net);
-        else diag_error(m->diag, (Span){0, 0}, "%s: there is no net in this file", m->path.at[0]);
-    }
+    if (net) diag_error(m->diag, (Span){0, 0}, "%s: there is no net `%s`", m->path.at[0], net);
+    else diag_error(m->diag, (Span){0, 0}, "%s: there is no net in this file", m->path.at[0]);
     return NULL;
 }
 
@@ -638,12 +639,15 @@ Graph *resolve(Model *m, const ResolveOptions *options)
     Resolver *r = resolver_new(m, options, name);
     resolve_constants(r);
     const Ast *net = net_find(m, name);
-    Frame frame = {.path = "", .name = name, .ast = net, .scope = scope_new(m->arena, NULL)};
+    Frame frame = {.path = "", .name = name, .ast = net, .is_net = true, .scope = scope_new(m->arena, NULL)};
     r->frame = &frame;
     resolve_body(r, net->kid[0]);
     if (m->diag->errors == errors && options->mode == MODE_infer && !r->graph->root.n)
         diag_error(m->diag, net->name_span.begin ? net->name_span : net->span, "the net `%s` has no output", name);
-    if (m->diag->errors > errors) return NULL;
+    if (m->diag->errors > errors) {
+        vec_push(m->arena, &m->broken, net);
+        return NULL;
+    }
     graph_sort(r->graph);
     graph_verify(r->graph, "resolve");
     return r->graph;

@@ -205,6 +205,12 @@ static Value resolve_name(Resolver *r, const Ast *e)
 {
     Value *v = r->frame ? scope_find(r->frame->scope, e->text) : NULL;
     if (!v) v = scope_find(r->consts, e->text);
+    if (v && v->kind == VALUE_missing) {
+        resolve_error(r, e->span, "`%s` is used here, but a call of this net does not give it", e->text);
+        diag_note(r->diag, net_frame(r)->at, "this call");
+        net_frame(r)->refused = true;
+        return value_poison();
+    }
     if (v) return *v;
     if (!strcmp(e->text, "training")) return value_bool(r->options->mode == MODE_train);
     if (!strcmp(e->text, "batch_size")) return value_int(r->options->batch);

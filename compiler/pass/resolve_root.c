@@ -102,6 +102,15 @@ void resolve_loss(Resolver *r, const Ast *s)
     g->label = NULL;
 }
 
+/* Of totals and constants alone. */
+static bool is_formula(const Node *n)
+{
+    if (!n->n_in) return n->op == OP_scalar || n->op == OP_constant;
+    for (int i = 0; i < n->n_in; i++)
+        if (!is_formula(n->in[i])) return false;
+    return true;
+}
+
 void resolve_metric(Resolver *r, const Ast *s)
 {
     const Ast *e = s->kid[0];
@@ -112,6 +121,6 @@ void resolve_metric(Resolver *r, const Ast *s)
     r->graph->label = NULL;
     if (!x) return;
     r->graph->span = s->span;
-    if (x->batched || x->shape.rank) x = mean_over_set(r, mean_over_sample(r, x), s->span);
+    if (x->batched || x->shape.rank || !is_formula(x)) x = mean_over_set(r, mean_over_sample(r, x), s->span);
     if (r->options->mode != MODE_infer) graph_root(r->graph, ROOT_metric, unique_name(r, name), x, NULL, s->span);
 }

@@ -47,6 +47,7 @@ const char *value_text(Arena *a, Value v)
     case VALUE_tuple: return value_text(a, v.item[0]);
     case VALUE_tensor: return arena_printf(a, "a tensor %s%s", dtype_name(v.node->dtype), shape_text(a, sample_shape(v.node)));
     case VALUE_init: return "an initial distribution";
+    case VALUE_missing: return "an input that is not given";
     }
     return "";
 }

@@ -14,7 +14,8 @@ typedef enum ValueKind {
     VALUE_list,
     VALUE_tuple,     /* several values of a block; the first is meant where one is */
     VALUE_tensor,
-    VALUE_init       /* how a parameter begins */
+    VALUE_init,      /* how a parameter begins */
+    VALUE_missing    /* an input of a called net that the call does not give */
 } ValueKind;
 
 typedef struct Value Value;
@@ -55,12 +56,32 @@ typedef struct Scope {
 
 typedef struct Used { const char *name; int count; } Used;
 
+/* An input of a called net. */
+typedef struct Given { const char *name; bool is_given; Value value; Span span; } Given;
+
+/* A parameter: made once, found again whenever its net is called again. */
+typedef struct Shared {
+    const char *path;        /* "generator.dense.weight" */
+    const Ast *name;         /* where the text names it */
+    const Ast *net;          /* whose it is */
+    Node *node;
+    Node *now;               /* what `update` made of it in this step, or node */
+    int call;                /* the last call that named it */
+} Shared;
+
 /* One block or net being expanded. */
 typedef struct Frame {
     struct Frame *up;
     const char *path;        /* prefix of parameters: "layer.0" or "" */
     const char *name;        /* the block's */
     const Ast *ast;
+    bool is_net;
+    int call;                /* net: which call this is; 0 is the net that is compiled */
+    const Given *given;      /* net that is called: its inputs; else NULL */
+    int n_given;
+    Span at;                 /* of the call */
+    bool refused;            /* the call is wrong, not the net */
+    VEC(Binding) output;     /* net: its outputs so far */
     Scope *scope;
     VEC(Used) used;          /* layer names in this path */
     const char *label;       /* of the pipe being evaluated, for the call it labels */
@@ -83,6 +104,8 @@ typedef struct Resolver {
     int64_t iterations;
     VEC(Node *) total;       /* operand of each total.k */
     VEC(const char *) names; /* of metrics, so that each is unique */
+    VEC(Shared) shared;
+    int calls;               /* of nets so far */
     bool in_loss;
 } Resolver;
 
@@ -113,6 +136,28 @@ Value resolve_binary(Resolver *r, AstOp op, Value x, Value y, Span span);
 bool resolve_broadcast(Resolver *r, Node **x, Node **y, Span span, const char *what);
 /* Calls a block or a builtin. `pipe` is the value in front, or NULL. */
 Value resolve_call(Resolver *r, const Ast *call, const Value *pipe, const Ast *pipe_ast, const Ast *label);
+
+/* ---- calls of nets: resolve_net.c ---- */
+
+/* The net that a call means: one of that name that is not being expanded, or where there is no block of that name. */
+const Ast *callee_net(const Resolver *r, const char *name, bool is_block);
+Value call_net(Resolver *r, const Ast *net, const Ast *call, const Value *pipe, const Ast *pipe_ast, const Ast *label);
+/* The frame of the net whose text or block is being expanded. */
+Frame *net_frame(const Resolver *r);
+/* What a call gives for an input of that type; range: the least whole number and one more than the largest, or NULL. */
+Value given_input(Resolver *r, const Ast *name, DType t, Shape s, const int64_t *range);
+/* The parameter of that path when its net was called before; *twice: something else has that path already. */
+Shared *shared_again(Resolver *r, const Ast *name, const char *path, bool *twice);
+void shared_add(Resolver *r, const Ast *name, const char *path, Node *node);
+/* The parameter that n is, or is the present value of; NULL. */
+Shared *shared_of(const Resolver *r, const Node *n);
+/* Its value after the step, and where the net is called again in this one. */
+void shared_update(Resolver *r, Shared *s, Node *value, Span span);
+
+/* Binds the arguments of a call to formals by position and name. False after errors. */
+bool bind_arguments(Resolver *r, const Ast *call, const Value *pipe, const Ast *pipe_ast, const char *const *formal, int n,
+                    Value *value, bool *given, Span *at);
+enum { ARGUMENTS_MAX = 32 };
 
 /* The shape without the batch. */
 Shape sample_shape(const Node *n);

@@ -1,9 +1,9 @@
 #!/bin/sh
-# three_ways.sh -- every block of tests/blocks: compiled C against the interpreter, on every target this machine runs.
+# three_ways.sh -- every block of tests/blocks and every net of tests/nets: compiled C against the interpreter, on every target this machine runs.
 B=${B:-build}
 dir=$B/tests/blocks
 sh tests/blocks/make.sh "$dir"
-nets=$(ls "$dir"/*.net)
+nets="$(ls "$dir"/*.net) $(ls tests/nets/*.net)"
 
 run() {  # DIRECTORY ARGUMENT...
     into=$1

@@ -1,13 +1,15 @@
-/* plan.c -- where workspace buffers lie: buffers that are never alive together share memory. */
+/* plan.c -- where workspace buffers lie: buffers that are never alive together share memory. No plan needs less than the
+   largest sum of what is alive at once; most plans here need no more. */
 #include "lower.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, SEARCH_STEPS = 50000000 };
 
 /* One or more buffers in the same place: an elementwise kernel may store over what it read. */
 typedef struct Slot {
-    int64_t bytes, offset;
+    int64_t bytes, offset, best;   /* best: the offset in the best plan so far */
     int first, last;               /* kernels */
     int order;                     /* tells equal ones apart */
     int into;                      /* the slot that this one joined, or itself */
@@ -141,18 +143,74 @@ static void insert_by_offset(Slot **placed, int n, Slot *s)
     placed[at] = s;
 }
 
-static int64_t place_slots(Arena *a, Slot **slot, int n, bool no_reuse)
+/* Places the slots in this order, each in its best gap; gives the end of the last. */
+static int64_t place_slots(Slot **slot, int n, Slot **placed)
 {
-    Slot **placed = NEW_ARRAY(a, Slot *, n + 1);
     int64_t total = 0;
-    qsort(slot, (size_t)n, sizeof *slot, larger_first);
     for (int i = 0; i < n; i++) {
-        slot[i]->offset = no_reuse ? total : best_gap(placed, i, slot[i]);
+        slot[i]->offset = best_gap(placed, i, slot[i]);
         insert_by_offset(placed, i, slot[i]);
         int64_t end = slot[i]->offset + slot[i]->bytes;
         if (end > total) total = end;
     }
     return total;
+}
+
+static int64_t place_apart(Slot **slot, int n)
+{
+    int64_t total = 0;
+    for (int i = 0; i < n; i++) {
+        slot[i]->offset = total;
+        total += slot[i]->bytes;
+    }
+    return total;
+}
+
+static void move(Slot **slot, int from, int to)
+{
+    Slot *s = slot[from];
+    for (; from > to; from--) slot[from] = slot[from - 1];
+    for (; from < to; from++) slot[from] = slot[from + 1];
+    slot[to] = s;
+}
+
+/* The same numbers on every run. */
+static int draw(uint32_t *random, int n)
+{
+    *random = *random * 1664525u + 1013904223u;
+    return (int)((*random >> 8) % (uint32_t)n);
+}
+
+/* Another order: a slot, most often one that came to lie behind the bound, has an earlier choice. */
+static void change_order(Slot **slot, int n, int64_t bound, uint32_t *random)
+{
+    int i = draw(random, n);
+    if (draw(random, 2))
+        for (int k = 0; k < n && slot[i]->best + slot[i]->bytes <= bound; k++) i = (i + 1) % n;
+    move(slot, i, draw(random, 2) ? draw(random, n) : 0);
+}
+
+/* Largest first is best as a rule; while it needs more than the bound, orders near the best one are tried. */
+static int64_t search_places(Arena *a, Slot **slot, int n, int64_t bound)
+{
+    Slot **placed = NEW_ARRAY(a, Slot *, n + 1), **order = NEW_ARRAY(a, Slot *, n + 1);
+    int64_t least = INT64_MAX, tries = SEARCH_STEPS / ((int64_t)n * n + 1) + 1;
+    uint32_t random = 1;
+    qsort(slot, (size_t)n, sizeof *slot, larger_first);
+    memcpy(order, slot, (size_t)n * sizeof *slot);
+    for (int t = 0; t < tries && least > bound; t++) {
+        if (t) change_order(slot, n, bound, &random);
+        int64_t total = place_slots(slot, n, placed);
+        if (total > least) {
+            memcpy(slot, order, (size_t)n * sizeof *slot);
+            continue;
+        }
+        least = total;
+        memcpy(order, slot, (size_t)n * sizeof *slot);
+        for (int i = 0; i < n; i++) slot[i]->best = slot[i]->offset;
+    }
+    for (int i = 0; i < n; i++) slot[i]->offset = slot[i]->best;
+    return least;
 }
 
 static int64_t largest_sum(Arena *a, Slot *const *slot, int n, int kernels)
@@ -182,7 +240,7 @@ void program_plan(Program *p, const LowerOptions *options)
     for (int i = 0; i < p->buffer.n; i++)
         if (in_workspace(p->buffer.at[i]) && slot[i].first >= 0 && slot[i].into == i) used[n++] = &slot[i];
     p->lower_bound = largest_sum(p->arena, used, n, p->kernel.n);
-    p->workspace_bytes = place_slots(p->arena, used, n, options->no_reuse);
+    p->workspace_bytes = options->no_reuse ? place_apart(used, n) : search_places(p->arena, used, n, p->lower_bound);
     for (int i = 0; i < p->buffer.n; i++)
         if (in_workspace(p->buffer.at[i])) p->buffer.at[i]->offset = slot[slot_of(slot, i)].offset;
 }

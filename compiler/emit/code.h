@@ -54,6 +54,8 @@ typedef struct Function {
 typedef struct Call {
     const Function *function;
     VEC(const Buffer *) argument;  /* roots */
+    bool looped;                   /* one round of a run */
+    int64_t *place;                /* of each argument, by calls_place; 0 where it has a name alone */
     VEC(uint32_t) key;             /* of the random draws, behind the buffers */
     Split split;                   /* behind them, where a part begins and ends */
 } Call;
@@ -64,6 +66,18 @@ typedef struct Functions {
     Names names;
     VEC(Function *) function;
 } Functions;
+
+/* `times` rounds of `period` calls each, to the same functions in the same order; only where their tensors lie differs. */
+typedef struct Run { int first, period, times; } Run;
+typedef const char *(*RunNames)(const void *user, const Buffer *b);
+/* Whether the tensor may lie elsewhere in each round; other arguments are the same buffer. */
+bool run_moves(const Buffer *b);
+void calls_place(const Unit *u, Call *const *call, int n);
+/* The run from call `first` on that saves most text; one call in one round where a loop would save too little. */
+Run run_find(Call *const *call, int n, int first);
+/* The run as a loop, with a table of the places that follow no rule. `constant`: w is a pointer to const; name_of: of
+   the arguments that are the same in each round. */
+void run_write(Writer *w, const Unit *u, Names *names, Call *const *calls, const Run *run, bool constant, RunNames name_of, const void *user);
 
 /* Adds the kernel's function, or finds the one with the same text. */
 Call *function_of(Functions *f, const Kernel *k);

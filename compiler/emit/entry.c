@@ -15,6 +15,9 @@ typedef struct Entry {
     VEC(uint32_t) key;
     VEC(const char *) key_name;
     VEC(Call *) call;
+    VEC(Run) run;                  /* all calls, in order */
+    unsigned kinds;                /* bit per BufferKind that some call has as an argument */
+    bool draws;
 } Entry;
 
 /* ---- constants: static tables of the file ---- */
@@ -109,22 +112,26 @@ static const char *buffer_name(Entry *e, const Buffer *b, Tables *tables)
     return NULL;
 }
 
-static const char *local_name(const Entry *e, const Buffer *b)
+static const char *local_name(const void *entry, const Buffer *b)
 {
+    const Entry *e = entry;
     for (int i = 0; i < e->local.n; i++)
         if (e->local.at[i].buffer == b) return e->local.at[i].name;
     return NULL;
 }
 
+/* In a loop, what moves has no name. */
 static void add_locals(Entry *e, const Call *c, Tables *tables)
 {
     for (int i = 0; i < c->argument.n; i++) {
         const Buffer *b = c->argument.at[i];
-        if (local_name(e, b)) continue;
+        e->kinds |= 1u << b->kind;
+        if ((c->looped && run_moves(b)) || local_name(e, b)) continue;
         Local l = {b, buffer_name(e, b, tables)};
         vec_push(e->unit->arena, &e->local, l);
     }
-    for (int i = 0; i < c->key.n; i++) {
+    e->draws |= c->key.n > 0;
+    for (int i = 0; i < c->key.n && !c->looped; i++) {
         int k = 0;
         while (k < e->key.n && e->key.at[k] != c->key.at[i]) k++;
         if (k < e->key.n) continue;
@@ -157,18 +164,20 @@ static bool draws(const Call *c, uint32_t key)
     return false;
 }
 
-/* Whether a kernel that is not split takes it. */
+/* Whether a kernel that is not split takes it by its name. */
 static bool alone_takes(const Entry *e, const Buffer *b)
 {
-    for (int i = 0; i < e->call.n; i++)
-        if (e->call.at[i]->split.axis < 0 && takes(e->call.at[i], b)) return true;
+    for (int i = 0; i < e->call.n; i++) {
+        const Call *c = e->call.at[i];
+        if (c->split.axis < 0 && !(c->looped && run_moves(b)) && takes(c, b)) return true;
+    }
     return false;
 }
 
 static bool alone_draws(const Entry *e, uint32_t key)
 {
     for (int i = 0; i < e->call.n; i++)
-        if (e->call.at[i]->split.axis < 0 && draws(e->call.at[i], key)) return true;
+        if (e->call.at[i]->split.axis < 0 && !e->call.at[i]->looped && draws(e->call.at[i], key)) return true;
     return false;
 }
 
@@ -200,12 +209,8 @@ static void write_key(Writer *w, const Entry *e, int i, const char *in)
 
 static void write_locals(Writer *w, const Entry *e)
 {
-    bool workspace = false, call = e->key.n > 0;
-    for (int i = 0; i < e->local.n; i++) {
-        workspace |= e->local.at[i].buffer->kind == BUF_workspace;
-        call |= e->local.at[i].buffer->kind == BUF_scalar;
-    }
-    if (workspace || splits(e)) write_line(w, "unsigned char *const ws = (unsigned char *)workspace;");
+    bool call = e->draws || e->kinds & 1u << BUF_scalar;
+    if (e->kinds & 1u << BUF_workspace || splits(e)) write_line(w, "unsigned char *const ws = (unsigned char *)workspace;");
     else write_line(w, "(void)workspace;");
     if (!call && !splits(e) && e->program != e->unit->forward) write_line(w, "(void)call;");
     if (!splits(e) && e->unit->threads > 1) write_line(w, "(void)threads;");
@@ -218,13 +223,7 @@ static void write_locals(Writer *w, const Entry *e)
 /* Arguments that no kernel takes. */
 static void write_unused(Writer *w, const Entry *e)
 {
-    bool weights = false, state = false, gradient = false;
-    for (int i = 0; i < e->local.n; i++) {
-        BufferKind kind = e->local.at[i].buffer->kind;
-        weights |= kind == BUF_param;
-        state |= kind == BUF_state;
-        gradient |= kind == BUF_gradient;
-    }
+    bool weights = e->kinds & 1u << BUF_param, state = e->kinds & 1u << BUF_state, gradient = e->kinds & 1u << BUF_gradient;
     for (int i = 0; i < e->arguments.at.n; i++) {
         const Argument *a = &e->arguments.at.at[i];
         bool unused = (a->kind == ARG_weights && !weights) || (a->kind == ARG_state && !state) || (a->kind == ARG_gradient && !gradient) ||
@@ -317,23 +316,44 @@ static void write_parts(Writer *w, const Entry *e)
         if (e->call.at[i]->split.axis >= 0) write_part(w, e, i);
 }
 
-static void write_calls(Writer *w, const Entry *e)
+static void write_run(Writer *w, Entry *e, const Run *run)
+{
+    const Call *c = e->call.at[run->first];
+    if (run->times > 1) {
+        run_write(w, e->unit, &e->names, e->call.at, run, e->program != e->unit->step, local_name, e);
+        return;
+    }
+    if (c->split.axis < 0) write_call(w, e, c, "", "");
+    else write_line(w, "netc_threads_run(threads, %d, %s, &all);", c->split.parts, part_name(e, run->first));
+    if (e->unit->timed) write_line(w, "netc_mark(%d);", run->first);
+}
+
+static void write_calls(Writer *w, Entry *e)
 {
     if (splits(e)) write_struct(w, e);
     if (e->unit->timed) write_line(w, "netc_mark(-1);");
-    for (int i = 0; i < e->call.n; i++) {
-        const Call *c = e->call.at[i];
-        if (c->split.axis < 0) write_call(w, e, c, "", "");
-        else write_line(w, "netc_threads_run(threads, %d, %s, &all);", c->split.parts, part_name(e, i));
-        if (e->unit->timed) write_line(w, "netc_mark(%d);", i);
+    for (int i = 0; i < e->run.n; i++) write_run(w, e, &e->run.at[i]);
+}
+
+static void add_runs(Entry *e, Tables *tables)
+{
+    calls_place(e->unit, e->call.at, e->call.n);
+    for (int i = 0; i < e->call.n;) {
+        Run run = run_find(e->call.at, e->call.n, i);
+        vec_push(e->unit->arena, &e->run, run);
+        for (const int end = i + run.period * run.times; i < end; i++) {
+            e->call.at[i]->looped = run.times > 1;
+            add_locals(e, e->call.at[i], tables);
+        }
     }
 }
 
 void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program *p, Functions *f, const Program *const *all, int n)
 {
     Entry e = {.unit = u, .api = names, .program = p, .arguments = api_arguments(u, p), .names.arena = u->arena};
-    static const char *const fixed[] = {"w", "s", "gradient", "call", "workspace", "ws", "threads", "all", "bound", "part", "arguments"};
-    for (size_t i = 0; i < (u->threads > 1 ? LENGTH(fixed) : 6); i++) name_unique(&e.names, fixed[i]);
+    static const char *const fixed[] = {"w", "s", "gradient", "call", "workspace", "ws", "place", "place_const",
+                                        "threads", "all", "bound", "part", "arguments"};
+    for (size_t i = 0; i < (u->threads > 1 ? LENGTH(fixed) : 8); i++) name_unique(&e.names, fixed[i]);
     for (int i = 0; i < e.arguments.at.n; i++)
         if (e.arguments.at.at[i].buffer) name_unique(&e.names, e.arguments.at.at[i].name);
     Names ignored = {.arena = u->arena};
@@ -342,8 +362,8 @@ void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program 
     for (int i = 0; i < p->kernel.n; i++) {
         Call *c = function_of(f, p->kernel.at[i]);
         vec_push(u->arena, &e.call, c);
-        add_locals(&e, c, &tables);
     }
+    add_runs(&e, &tables);
     write_parts(w, &e);
     if (u->suffix) write_line(w, "__attribute__((visibility(\"hidden\"))) %s;", api_prototype(u, p));
     write_line(w, "%s", api_prototype(u, p));

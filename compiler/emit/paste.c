@@ -101,6 +101,7 @@ static void write_start(Text *t, const Unit *u)
 const char *simd_text(const Unit *u, const char *code)
 {
     Parts parts = {.arena = u->arena};
+    split(&parts, pasted_text("place.h"));
     if (u->target->lanes > 1) split(&parts, pasted_text("base.h"));
     split(&parts, pasted_text(u->target->simd));
     if (u->target->lanes > 1) split(&parts, pasted_text("functions.h"));

@@ -125,6 +125,23 @@ static void cnn(const TrainPlan *plan, Mode mode, const char *without, int64_t s
     end();
 }
 
+/* Equal layers, so many that their calls become a loop. */
+static void deep(const TrainPlan *plan, int layers)
+{
+    begin(plan ? MODE_train : MODE_infer);
+    Node *x = input("x", (Shape){2, {2, 9}});
+    for (int i = 0; i < layers; i++) {
+        Node *h = dense(x, arena_printf(arena, "layer.%d.wide", i), 14);
+        if (plan) h = node_binary(graph, OP_mul, h, node_random(graph, h->shape, i * i, true));
+        h = node_binary(graph, OP_mul, node_unary(graph, OP_tanh, h), node_number(graph, 0.1));
+        x = node_binary(graph, OP_add, x, dense(h, arena_printf(arena, "layer.%d.narrow", i), 9));
+    }
+    output(x);
+    if (plan) graph_root(graph, ROOT_loss, "loss", test_loss(graph, node_unary(graph, OP_tanh, x)), NULL, (Span){0});
+    passes(plan, NULL);
+    end();
+}
+
 static void elementwise(int64_t n)
 {
     static const Op unary[] = {OP_neg, OP_exp, OP_expm1, OP_abs, OP_sin, OP_cos, OP_tanh, OP_sigmoid, OP_erf, OP_relu, OP_floor};
@@ -215,6 +232,9 @@ static void cases(void)
         drawn(n);
         mlp_training(NULL, n);
     }
+    deep(NULL, 17);
+    deep(&plans[0], 17);
+    deep(&plans[1], 17);
     for (int64_t n = 100; n < 120; n += 9) reductions(n);
     for (size_t i = 0; i < LENGTH(plans); i++) {
         mlp_training(&plans[i], 9);
@@ -257,6 +277,35 @@ START_TEST(emitted)
 }
 END_TEST
 
+/* The text of the calls alone: struct and table grow with the layers, by a line each. */
+static size_t deep_lines(const TrainPlan *plan, int layers, const char *file)
+{
+    all = (Emittees){.arena = arena};
+    deep(plan, layers);
+    Emitted out = {0};
+    emit_unit(&all.at.at[0]->unit, &out);
+    for (int i = 0; i < out.file.n; i++)
+        if (strstr(out.file.at[i].name, file)) {
+            size_t lines = 0;
+            for (const char *s = out.file.at[i].bytes; (s = strchr(s, '\n')); s++) lines++;
+            return lines;
+        }
+    ck_abort_msg("no file %s", file);
+}
+
+START_TEST(depth_adds_a_row_a_layer)
+{
+    arena = arena_new();
+    target = target_find("avx2");
+    f64 = false;
+    fuse = true;
+    ck_assert_uint_eq(deep_lines(NULL, 60, "_forward.c"), deep_lines(NULL, 120, "_forward.c"));
+    size_t small = deep_lines(&plans[0], 60, "_backward.c"), large = deep_lines(&plans[0], 120, "_backward.c");
+    ck_assert_msg(large - small < 60 * 8, "%zu lines more", large - small);
+    arena_free(arena);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("emit");
@@ -264,6 +313,7 @@ int main(void)
     tcase_set_timeout(t, 600);
     const char *mode = getenv("mode");
     tcase_add_loop_test(t, emitted, 0, mode && !strcmp(mode, "all") ? LENGTH(runs) : QUICK_RUNS);
+    tcase_add_test(t, depth_adds_a_row_a_layer);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

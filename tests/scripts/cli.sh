@@ -7,6 +7,8 @@ rm -rf "$dir"
 mkdir -p "$dir"
 cp examples/tiny/tiny.net examples/tiny/points.csv "$dir"
 cd "$dir" || exit 1
+mkdir tmp
+export TMPDIR=$dir/tmp
 
 ok() { echo "ok $1"; }
 bad() { echo "FAIL $1"; sed 's/^/    /' out err 2>/dev/null | head -20; }
@@ -163,5 +165,5 @@ says "bench: each kernel" "dense_1 "
 status "bench --train --format=json" 0 "$netc" bench tiny.net --train --format=json
 says "bench json" '"share_of_peak"'
 CC=/nonexistent/cc status "no C compiler" 66 "$netc" eval tiny.net --weights a.safetensors $data
-ls "${TMPDIR:-/tmp}"/netc.?????? >/dev/null 2>&1 && bad "no temporary directory is left" || ok "no temporary directory is left"
+ls "$TMPDIR"/netc.* >/dev/null 2>&1 && bad "no temporary directory is left" || ok "no temporary directory is left"
 ls *.safetensors.* >/dev/null 2>&1 && bad "no temporary file is left" || ok "no temporary file is left"

@@ -1,11 +1,15 @@
 /* netc_load.c -- the weights file: 64 bytes of header ("netcw1", model hash, byte count, CRC-32; little-endian), then the
    bytes of the struct. */
+#define _DEFAULT_SOURCE
 #include "netc_load.h"
 
 #include <stdio.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
-enum { HEADER = 64 };
+enum { HEADER = 64, HUGE_PAGE = 2 << 20 };
 
 static uint64_t little(const unsigned char *p, int bytes)
 {
@@ -44,4 +48,17 @@ const char *netc_load(const char *path, uint64_t model_hash, void *weights, size
     const char *error = read_all(f, model_hash, weights, size);
     fclose(f);
     return error;
+}
+
+/* Whole huge pages inside; what lies before and behind them stays as it is. */
+void netc_huge_pages(void *memory, size_t size)
+{
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    const size_t before = (HUGE_PAGE - (uintptr_t)memory % HUGE_PAGE) % HUGE_PAGE;
+    const size_t whole = size > before ? (size - before) / HUGE_PAGE * HUGE_PAGE : 0;
+    if (whole) (void)madvise((char *)memory + before, whole, MADV_HUGEPAGE);
+#else
+    (void)memory;
+    (void)size;
+#endif
 }

@@ -384,32 +384,30 @@ static void check_assertion(Resolver *r, const Ast *type, Value v)
     diag_note(r->diag, v.node->span, "%s comes from here", shape_text(r->arena, own));
 }
 
+/* What the names of a let are bound to: values side by side, or those that one call or scan gives. */
+static Value let_values(Resolver *r, const Ast *right)
+{
+    if (right->kind == AST_scan) return resolve_scan(r, right);
+    if (right->n == 1) return resolve_expr(r, right->kid[0]);
+    Value all = {.kind = VALUE_tuple, .n = right->n, .item = NEW_ARRAY(r->arena, Value, right->n)};
+    for (int i = 0; i < right->n; i++) all.item[i] = resolve_single(r, right->kid[i]);
+    return all;
+}
+
 static void resolve_let(Resolver *r, const Ast *s)
 {
-    const Ast *names = s->kid[0], *right = s->kid[2];
-    if (right->kind == AST_scan) {
-        resolve_error(r, right->span, "`scan` is not yet supported");
-        for (int i = 0; i < names->n; i++) define(r, names->kid[i], value_poison());
-        return;
-    }
-    Value *v = NEW_ARRAY(r->arena, Value, names->n);
-    if (right->n == 1) {
-        Value all = resolve_expr(r, right->kid[0]);
-        if (names->n == 1) v[0] = all.kind == VALUE_tuple ? all.item[0] : all;
-        else if (all.kind == VALUE_tuple && all.n >= names->n) memcpy(v, all.item, (size_t)names->n * sizeof *v);
-        else if (all.kind != VALUE_poison) {
-            resolve_error(r, s->span, "%d names, but %d value%s", names->n, all.kind == VALUE_tuple ? all.n : 1,
-                          all.kind == VALUE_tuple && all.n > 1 ? "s" : "");
-        }
-    } else {
-        Value *each = NEW_ARRAY(r->arena, Value, right->n);
-        for (int i = 0; i < right->n; i++) each[i] = resolve_single(r, right->kid[i]);
-        if (right->n == names->n) memcpy(v, each, (size_t)names->n * sizeof *v);
-        else resolve_error(r, s->span, "%d names, but %d values", names->n, right->n);
+    const Ast *names = s->kid[0];
+    const Value all = let_values(r, s->kid[2]);
+    const int given = all.kind == VALUE_tuple ? all.n : 1;
+    const bool exact = s->kid[2]->n > 1 && s->kid[2]->kind != AST_scan, fit = exact ? given == names->n : given >= names->n;
+    if (!fit && all.kind != VALUE_poison) {
+        if (!given) resolve_error(r, s->span, "the steps of this scan do not yield anything");
+        else resolve_error(r, s->span, "%d names, but %d value%s", names->n, given, given > 1 ? "s" : "");
     }
     for (int i = 0; i < names->n; i++) {
-        if (s->kid[1]) check_assertion(r, s->kid[1], v[i]);
-        define(r, names->kid[i], v[i]);
+        Value v = !fit ? value_poison() : all.kind == VALUE_tuple ? all.item[i] : all;
+        if (s->kid[1]) check_assertion(r, s->kid[1], v);
+        define(r, names->kid[i], v);
     }
 }
 
@@ -451,6 +449,13 @@ static void resolve_output(Resolver *r, const Ast *s)
     }
 }
 
+bool iteration(Resolver *r, Span span)
+{
+    if (++r->iterations <= ITERATIONS_MAX) return true;
+    resolve_error(r, span, "loops run more than %d times in all", ITERATIONS_MAX);
+    return false;
+}
+
 static void resolve_for(Resolver *r, const Ast *s)
 {
     int64_t from, to;
@@ -458,10 +463,7 @@ static void resolve_for(Resolver *r, const Ast *s)
     if (!value_to_int(r, resolve_single(r, s->kid[1]), s->kid[1]->span, "the end of a range", INT32_MIN, INT32_MAX, &to)) return;
     int errors = r->diag->errors;
     for (int64_t i = from; i < to && !r->frame->returned && r->diag->errors == errors; i++) {
-        if (++r->iterations > ITERATIONS_MAX) {
-            resolve_error(r, s->span, "loops run more than %d times in all", ITERATIONS_MAX);
-            return;
-        }
+        if (!iteration(r, s->span)) return;
         Scope *outer = r->frame->scope;
         r->frame->scope = scope_new(r->arena, outer);
         vec_push(r->arena, &r->frame->scope->binding, (Binding){s->text, value_int(i)});
@@ -507,8 +509,19 @@ static void resolve_const(Resolver *r, const Ast *s)
 void resolve_loss(Resolver *r, const Ast *s);
 void resolve_metric(Resolver *r, const Ast *s);
 
+/* What stands once in a net or block, and so not in the steps of a scan. */
+static bool stands_once(AstKind kind)
+{
+    return kind == AST_input || kind == AST_output || kind == AST_loss || kind == AST_metric || kind == AST_state || kind == AST_return;
+}
+
 static void resolve_statement(Resolver *r, const Ast *s)
 {
+    if (r->frame->scan && stands_once(s->kind)) {
+        resolve_error(r, s->span, "`%s` cannot stand in a scan", ast_kind_name(s->kind));
+        r->frame->returned |= s->kind == AST_return;
+        return;
+    }
     switch (s->kind) {
     case AST_input: resolve_input(r, s); break;
     case AST_output: resolve_output(r, s); break;
@@ -522,12 +535,11 @@ static void resolve_statement(Resolver *r, const Ast *s)
     case AST_for: resolve_for(r, s); break;
     case AST_if: resolve_if(r, s); break;
     case AST_return: resolve_return(r, s); break;
+    case AST_scan: resolve_scan(r, s); break;
+    case AST_yield: resolve_yield(r, s); break;
     case AST_state:
-    case AST_scan:
-    case AST_yield:
-        resolve_error(r, s->span, "`%s` is not yet supported", s->kind == AST_state ? "state" : s->kind == AST_scan ? "scan" : "yield");
-        if (s->kind == AST_state)
-            for (int i = 0; i < s->kid[0]->n; i++) define(r, s->kid[0]->kid[i], value_poison());
+        resolve_error(r, s->span, "`state` is not yet supported");
+        for (int i = 0; i < s->kid[0]->n; i++) define(r, s->kid[0]->kid[i], value_poison());
         break;
     default: break;   /* AST_error: reported by the parser */
     }

@@ -69,6 +69,8 @@ typedef struct Shared {
     int call;                /* the last call that named it */
 } Shared;
 
+typedef struct Scan Scan;   /* resolve_scan.c */
+
 /* One block or net being expanded. */
 typedef struct Frame {
     struct Frame *up;
@@ -83,6 +85,7 @@ typedef struct Frame {
     bool refused;            /* the call is wrong, not the net */
     VEC(Binding) output;     /* net: its outputs so far */
     Scope *scope;
+    Scan *scan;              /* whose body it is, or NULL */
     VEC(Used) used;          /* layer names in this path */
     const char *label;       /* of the pipe being evaluated, for the call it labels */
     bool returned;
@@ -116,6 +119,11 @@ Value resolve_expr(Resolver *r, const Ast *e);
 /* The single value meant: the first of a tuple. */
 Value resolve_single(Resolver *r, const Ast *e);
 void resolve_body(Resolver *r, const Ast *body);
+/* A tuple of what the steps yield, stacked; it may be empty. */
+Value resolve_scan(Resolver *r, const Ast *scan);
+void resolve_yield(Resolver *r, const Ast *yield);
+/* Counts one more; false after an error when there are too many. */
+bool iteration(Resolver *r, Span span);
 Value *scope_find(Scope *s, const char *name);
 void scope_set(Arena *a, Scope *s, const char *name, Value v);
 Scope *scope_new(Arena *a, Scope *up);

@@ -257,10 +257,11 @@ Value resolve_call(Resolver *r, const Ast *call, const Value *pipe, const Ast *p
 {
     if (call->kind != AST_call) return value_poison();
     bool prelude = false;
-    const Ast *block = block_find(r->model, call->text, &prelude), *net = callee_net(r, call->text, block != NULL);
+    const Ast *block = block_find(r->model, call->text, &prelude);
+    const Builtin *b = builtin_find(call->text);
+    const Ast *net = callee_net(r, call->text, block || b);
     if (net && r->frame) return call_net(r, net, call, pipe, pipe_ast, label);
     if (block && r->frame) return call_block(r, block, prelude, call, pipe, pipe_ast, label);
-    const Builtin *b = builtin_find(call->text);
     if (b) return call_builtin(r, b, call, pipe, pipe_ast);
     return call_unknown(r, call);
 }

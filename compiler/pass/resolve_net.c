@@ -11,13 +11,13 @@ static bool being_expanded(const Resolver *r, const Ast *ast)
 }
 
 /* The prelude calls none: its names mean its own blocks. */
-const Ast *callee_net(const Resolver *r, const char *name, bool is_block)
+const Ast *callee_net(const Resolver *r, const char *name, bool is_other)
 {
     for (int f = r->user.begin ? -1 : r->model->file.n - 1; f >= 0; f--)
         for (int i = 0; i < r->model->file.at[f]->n; i++) {
             const Ast *net = r->model->file.at[f]->kid[i];
             if (net->kind != AST_net || strcmp(net->text, name)) continue;
-            return is_block && being_expanded(r, net) ? NULL : net;
+            return is_other && being_expanded(r, net) ? NULL : net;
         }
     return NULL;
 }

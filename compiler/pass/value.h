@@ -147,8 +147,8 @@ Value resolve_call(Resolver *r, const Ast *call, const Value *pipe, const Ast *p
 
 /* ---- calls of nets: resolve_net.c ---- */
 
-/* The net that a call means: one of that name that is not being expanded, or where there is no block of that name. */
-const Ast *callee_net(const Resolver *r, const char *name, bool is_block);
+/* The net that a call means: one of that name that is not being expanded, or where no block or function (is_other) has that name. */
+const Ast *callee_net(const Resolver *r, const char *name, bool is_other);
 Value call_net(Resolver *r, const Ast *net, const Ast *call, const Value *pipe, const Ast *pipe_ast, const Ast *label);
 /* The frame of the net whose text or block is being expanded. */
 Frame *net_frame(const Resolver *r);

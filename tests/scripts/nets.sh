@@ -2,7 +2,7 @@
 # nets.sh -- the nets of tests/nets: gradients against finite differences, and what one net does when others call it.
 B=${B:-build}
 N=$B/netc
-T=$B/tests/nets
+T=$B/tests/called
 rm -rf "$T"
 mkdir -p "$T"
 

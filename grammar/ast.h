@@ -18,7 +18,7 @@
     K(body)      /* kid: statements                                                                    */              \
     K(input)     /* kid 0: names (list of name), kid 1: type                                          */              \
     K(output)    /* kid: assign[text name; kid 0: value or NULL] ...                                  */              \
-    K(param)     /* kid 0: names, kid 1: type, kid 2: initial value                                   */              \
+    K(param)     /* kid 0: names or labels, kid 1: type, kid 2: initial value                         */              \
     K(state)     /* kid 0: names, kid 1: initial value                                                */              \
     K(loss)      /* text: name or NULL; kid 0: value, kid 1: updates (list of name) or NULL           */              \
     K(metric)    /* kid 0: value                                                                      */              \

@@ -119,7 +119,7 @@ statements:
 statement:
     "input" names ':' type                  { $$ = ast_node(p, AST_input, @$, KIDS($2, $4)); }
   | "output" outputs                        { $$ = ast_become($2, AST_output, @$, NULL); }
-  | "param" names ':' type '=' expr         { $$ = ast_node(p, AST_param, @$, KIDS($2, $4, $6)); }
+  | "param" params ':' type '=' expr        { $$ = ast_node(p, AST_param, @$, KIDS($2, $4, $6)); }
   | "state" names '=' expr                  { $$ = ast_node(p, AST_state, @$, KIDS($2, $4)); }
   | const
   | "loss" expr updates                     { $$ = ast_named(p, AST_loss, @$, NULL, KIDS($2, $3)); }
@@ -157,6 +157,14 @@ if:
 names:
     NAME                                    { $$ = ast_list(p, $1); }
   | names ',' NAME                          { $$ = ast_push(p, $1, $3); }
+  ;
+params:
+    param                                   { $$ = ast_list(p, $1); }
+  | params ',' param                        { $$ = ast_push(p, $1, $3); }
+  ;
+param:
+    NAME
+  | NAME '[' exprs ']'                      { $$ = ast_become($3, AST_label, @$, $1); }
   ;
 type:
     DTYPE dims                              { $$ = ast_named(p, AST_type, @$, $1, KIDS($2, NULL, NULL)); }
@@ -254,6 +262,7 @@ primary:
   | "true"                                  { $$ = ast_bool(p, @$, 1); }
   | "false"                                 { $$ = ast_bool(p, @$, 0); }
   | '(' expr ')'                            { $$ = ast_node(p, AST_paren, @$, KIDS($2)); }
+  | '[' ']'                                 { $$ = ast_become(ast_list(p, NULL), AST_list, @$, NULL); }
   | list
   ;
 

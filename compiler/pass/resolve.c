@@ -53,14 +53,17 @@ static const char *path_join(Arena *a, const char *path, const char *name)
     return *path ? arena_printf(a, "%s.%s", path, name) : name;
 }
 
-static const char *label_text(Resolver *r, const Ast *label)
+/* A name with its subscripts, numbers or strings, behind it. */
+static const char *label_text(Resolver *r, const Ast *label, const char *between)
 {
     Text t = {.arena = r->arena};
     text_puts(&t, label->text);
     for (int i = 0; i < label->n; i++) {
-        int64_t index;
-        if (!value_to_int(r, resolve_single(r, label->kid[i]), label->kid[i]->span, "an index of a label", 0, INT32_MAX, &index)) index = 0;
-        text_printf(&t, ".%lld", (long long)index);
+        const Value v = resolve_single(r, label->kid[i]);
+        int64_t index = 0;
+        text_puts(&t, between);
+        if (v.kind == VALUE_string) text_puts(&t, v.text);
+        else if (value_to_int(r, v, label->kid[i]->span, "an index in a name", 0, INT32_MAX, &index)) text_printf(&t, "%lld", (long long)index);
     }
     return text_string(&t);
 }
@@ -137,7 +140,8 @@ static Value call_block(Resolver *r, const Ast *block, bool prelude, const Ast *
     Span at[ARGUMENTS_MAX];
     int n = formals->n < ARGUMENTS_MAX ? formals->n : ARGUMENTS_MAX;
     for (int i = 0; i < n; i++) names[i] = formals->kid[i]->text;
-    const char *name = layer_name(r, label ? label_text(r, label) : call->text);
+    const bool level = !label || strcmp(label->text, "_");   /* `as _`: what is inside is named as if it stood here */
+    const char *name = level ? layer_name(r, label ? label_text(r, label, ".") : call->text) : NULL;
     if (!bind_arguments(r, call, pipe, pipe_ast, names, n, value, given, at)) return value_poison();
     int depth = 0;
     for (const Frame *f = r->frame; f; f = f->up, depth++)
@@ -151,11 +155,11 @@ static Value call_block(Resolver *r, const Ast *block, bool prelude, const Ast *
         r->user = call->span;
         r->layer = call->text;
     }
-    Frame frame = {.up = r->frame, .path = path_join(r->arena, r->frame->path, name), .name = call->text, .ast = block,
+    Frame frame = {.up = r->frame, .path = level ? path_join(r->arena, r->frame->path, name) : r->frame->path, .name = call->text, .ast = block,
                    .scope = scope_new(r->arena, NULL)};
     r->frame = &frame;
     const char *old_label = r->graph->label;
-    r->graph->label = frame.path;
+    if (level) r->graph->label = frame.path;
     bool bad = false;
     for (int i = 0; i < n && !bad; i++) {
         if (!given[i] && !formals->kid[i]->kid[0]) {
@@ -229,7 +233,7 @@ static Value call_builtin(Resolver *r, const Builtin *b, const Ast *call, const 
     return b->call(&c);
 }
 
-static const char *const later[] = {"embedding", "gather", "attention", "rnn", "lstm", "gru", "rmsnorm", "groupnorm"};
+static const char *const later[] = {"embedding", "gather", "attention", "rmsnorm", "groupnorm"};
 
 static Value call_unknown(Resolver *r, const Ast *call)
 {
@@ -349,7 +353,7 @@ static void resolve_param(Resolver *r, const Ast *s)
     }
     for (int i = 0; i < s->kid[0]->n; i++) {
         const Ast *name = s->kid[0]->kid[i];
-        const char *full = path_join(r->arena, r->frame->path, name->text);
+        const char *full = path_join(r->arena, r->frame->path, label_text(r, name, ""));
         bool twice = false;
         Shared *again = good ? shared_again(r, name, full, &twice) : NULL;
         if (twice) {

@@ -29,6 +29,17 @@ T = lambda shape: {"conv_transpose.weight": shape, "conv_transpose.bias": (shape
 NORM = lambda n: {"batchnorm.weight": (n,), "batchnorm.bias": (n,), "batchnorm.running_mean": (n,), "batchnorm.running_var": (n,)}
 
 
+def recurrent(kind, n_in, hidden, result=lambda hs, last: hs, first=None, **o):
+    """Parameters and function of torch.nn.RNN, LSTM or GRU; `first` makes the state before the first step out of z."""
+    layer = getattr(torch.nn, kind)(n_in, hidden, batch_first=True, **o)
+    name = kind.lower() + "."
+
+    def f(z, w, k):
+        layer._flat_weights = [w[name + n] for n in layer._flat_weights_names]
+        return result(*layer(z, first(z) if first else None))
+    return {name + n: tuple(p.shape) for n, p in layer.named_parameters()}, f
+
+
 def batchnorm(z, w, k):
     return F.batch_norm(z, w["batchnorm.running_mean"].clone(), w["batchnorm.running_var"].clone(), w["batchnorm.weight"],
                         w["batchnorm.bias"], training=w["training"])
@@ -67,6 +78,17 @@ CASES = [
     ("batchnorm2d", (3, 4, 5), "z -> batchnorm", NORM(3), batchnorm),
     ("layernorm", (3, 8), "z -> layernorm", W("layernorm", (8,), False) | {"layernorm.bias": (8,)},
      lambda z, w, k: F.layer_norm(z, (8,), w["layernorm.weight"], w["layernorm.bias"])),
+    ("rnn", (5, 3), "z -> rnn(4)", *recurrent("RNN", 3, 4)),
+    ("rnn_relu", (4, 3), "z -> rnn(4, relu=true, bias=false, layers=2)", *recurrent("RNN", 3, 4, nonlinearity="relu", bias=False, num_layers=2)),
+    ("lstm", (5, 3), "z -> lstm(4)", *recurrent("LSTM", 3, 4)),
+    ("lstm_state", (3, 4), "z -> lstm(4, z[0], z[1])", *recurrent("LSTM", 4, 4, first=lambda z: (z[:, 0][None], z[:, 1][None]))),
+    ("lstm_stacked", (4, 2), "z hs, h, c = z -> lstm(3, layers=2, bidirectional=true) y = concat([reshape(hs, [8, 3]), h, c], axis=0)",
+     *recurrent("LSTM", 2, 3, lambda hs, last: torch.cat([hs.reshape(BATCH, 8, 3), *(x.transpose(0, 1) for x in last)], 1),
+                num_layers=2, bidirectional=True)),
+    ("gru", (5, 3), "z -> gru(4)", *recurrent("GRU", 3, 4)),
+    ("gru_stacked", (4, 3), "z hs, h = z -> gru(3, z[0:2], layers=2) y = concat([hs, h], axis=0)",
+     *recurrent("GRU", 3, 3, lambda hs, last: torch.cat([hs, last.transpose(0, 1)], 1), lambda z: z[:, 0:2].transpose(0, 1).contiguous(), num_layers=2)),
+    ("gru_reverse", (4, 3), "z -> gru(3, bidirectional=true, bias=false)", *recurrent("GRU", 3, 3, bidirectional=True, bias=False)),
     ("scale", (5,), "z -> scale(1/255)", {}, lambda z, w, k: z / 255),
     ("relu", (9,), "z -> relu", {}, lambda z, w, k: F.relu(z)),
     ("leaky_relu", (9,), "z -> leaky_relu(0.2)", {}, lambda z, w, k: F.leaky_relu(z, 0.2)),

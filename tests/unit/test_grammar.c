@@ -119,6 +119,8 @@ static const struct { const char *text, *tree; } trees[] = {
     {"!input a, b : i32[2, c] in 0..d - 1", "(input (list a b) (type i32 (list 2 c) 0 (- d 1)))"},
     {"!param w : f32[2] = normal(0, 1)", "(param (list w) (type f32 (list 2) ~ ~) (call normal 0 1))"},
     {"!param w : f32 = 0", "(param (list w) (type f32 ~ ~ ~) 0)"},
+    {"!param w[i, \"_b\"], v : f32 = 0", "(param (list (label w i (string _b)) v) (type f32 ~ ~ ~) 0)"},
+    {"[] + [[]]", "(+ (list) (list (list)))"},
     {"!output a = b, c", "(output (assign a b) (assign c ~))"},
     {"!state h, c = zeros(3)", "(state (list h c) (call zeros 3))"},
     {"!const a = 1, b = 2", "(const (assign a 1) (assign b 2))"},

@@ -18,6 +18,7 @@ typedef struct Options {
     VEC(const char *) without;
     const char *output, *net, *target, *weights, *embed, *dependency, *after, *format, *resume;
     int64_t batch, threads, epochs, steps, log_every, entries;   /* 0: not given */
+    int64_t samples;
     int64_t seed;                                        /* -1: not given */
     bool train, quiet, interpret, in_place, check, weights_only, best, after_valid, help;
 } Options;

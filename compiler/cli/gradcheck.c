@@ -14,15 +14,29 @@ static const struct { double h, tolerance; } attempts[] = {{1e-5, 1e-6}, {1e-4, 
 typedef struct Check {
     Host host;
     uint64_t seed;
-    int loss;                      /* output of the loss */
+    const char *param;             /* what is being checked: the losses that train it count; NULL: all */
     double floor;                  /* gradients below it are noise of the differences */
 } Check;
+
+static bool trains(const Root *loss, const char *param)
+{
+    bool found = !loss->chooses || !param;
+    for (int i = 0; i < loss->n_updates && !found; i++) found = !strcmp(loss->updates[i]->name, param);
+    return found;
+}
 
 static double run_loss(Check *c)
 {
     const HostProgram *p = &c->host.program[PROGRAM_gradient];
+    const Graph *g = p->program->graph;
+    double sum = 0;
     host_run(&c->host, PROGRAM_gradient);
-    return host_get(&c->host, p->output[c->loss]->dtype, p->output_data[c->loss], 0);
+    for (int i = 0; i < g->root.n; i++) {
+        if (g->root.at[i].kind != ROOT_loss || !trains(&g->root.at[i], c->param)) continue;
+        int output = host_output(p, i);
+        sum += host_get(&c->host, p->output[output]->dtype, p->output_data[output], 0);
+    }
+    return sum;
 }
 
 /* Relative error of one element: the least over the attempts, once one is good enough. */
@@ -53,6 +67,7 @@ static bool check_tensor(Check *c, const Field *f, int64_t entries)
     int64_t n = f->buffer->elements, checked = n < entries ? n : entries, wrong = 0;
     Arena *a = arena_new();
     double *x = NEW_ARRAY(a, double, n), *gradient = NEW_ARRAY(a, double, n), largest = 0;
+    c->param = f->name;
     run_loss(c);
     field_read(&c->host, f, c->host.weights, x);
     field_read(&c->host, f, c->host.gradient, gradient);
@@ -78,11 +93,9 @@ static int check_all(Check *c, int64_t entries)
 {
     const Graph *g = c->host.program[PROGRAM_gradient].program->graph;
     const Unit *u = c->host.unit;
-    bool good = true;
-    c->loss = -1;
-    for (int i = 0; i < g->root.n && c->loss < 0; i++)
-        if (g->root.at[i].kind == ROOT_loss) c->loss = host_output(&c->host.program[PROGRAM_gradient], i);
-    if (c->loss < 0) return fail(EXIT_model, "the net has no loss");
+    bool good = true, any = false;
+    for (int i = 0; i < g->root.n; i++) any |= g->root.at[i].kind == ROOT_loss;
+    if (!any) return fail(EXIT_model, "the net has no loss");
     fill_inputs(&c->host, PROGRAM_gradient, c->seed);
     fill_params(&c->host, c->seed);
     c->host.call = (HostCall){.valid = (int32_t)g->batch, .seed = c->seed};

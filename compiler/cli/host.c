@@ -169,7 +169,7 @@ static void make_arguments(Host *h, ProgramKind kind)
     for (int i = 0; i < p->n_input; i++) p->argument[n++] = p->input_data[i];
     if (kind == PROGRAM_gradient) p->argument[n++] = h->gradient;
     for (int i = 0; i < p->n_output; i++) p->argument[n++] = p->output_data[i];
-    if (kind != PROGRAM_forward) p->argument[n++] = &h->call;
+    if (program_takes_call(h->unit, p->program)) p->argument[n++] = &h->call;
     p->argument[n++] = aligned_bytes(h->arena, p->program->workspace_bytes);
     p->argument[n] = h->threads;
 }

@@ -29,6 +29,13 @@ static void result_put(Result *r, int64_t i, double v)
     else ((uint8_t *)r->array.data)[i] = (uint8_t)v;
 }
 
+/* Samples `first` to `first + valid`; what is not batched is the same for all. */
+static void results_put(Result *r, int64_t first, int64_t valid, const double *value)
+{
+    for (int64_t i = 0; i < valid * r->per_sample; i++)
+        result_put(r, first * r->per_sample + i, value[r->batched ? i : i % r->per_sample]);
+}
+
 static int results_write(Arena *a, const char *dir, const Result *result, int n)
 {
     const char *why = "";
@@ -46,6 +53,8 @@ static Result *results_new(Arena *a, const Graph *g, int64_t samples, int *n)
     return result;
 }
 
+static uint64_t seed_of(const Session *s) { return s->options->seed >= 0 ? (uint64_t)s->options->seed : 42; }
+
 /* ---- compiled ---- */
 
 static int run_compiled(Session *s, const Dataset *data)
@@ -59,6 +68,7 @@ static int run_compiled(Session *s, const Dataset *data)
     int64_t batch = p->program->graph->batch;
     for (int64_t first = 0; first < data->samples; first += batch) {
         int64_t valid = dataset_batch(data, &host, p, first, batch);
+        host.call = (HostCall){.seed = seed_of(s), .step = (uint64_t)(first / batch)};
         host_run(&host, PROGRAM_forward);
         for (int k = 0; k < n; k++)
             for (int64_t i = 0; i < valid * result[k].per_sample; i++) {
@@ -72,40 +82,40 @@ static int run_compiled(Session *s, const Dataset *data)
 
 /* ---- interpreted ---- */
 
-typedef struct Sample { const Dataset *data; int64_t index; Arena *arena; } Sample;
+typedef struct Samples { const Dataset *data; int64_t first, valid; Arena *arena; } Samples;
 
-static const double *sample_leaf(void *user, const Node *leaf)
+/* Of a batch that is not full the last places repeat its first sample. */
+static const double *samples_leaf(void *user, const Node *leaf)
 {
-    const Sample *s = user;
-    int64_t n = shape_elements(leaf->shape);
+    const Samples *s = user;
+    int64_t n = shape_elements(leaf->shape), each = leaf->op == OP_input ? n / leaf->shape.dim[0] : n;
     double *x = NEW_ARRAY(s->arena, double, n);
     if (leaf->op == OP_param && leaf->value)
         for (int64_t i = 0; i < n; i++) x[i] = leaf->value[i];
     for (int c = 0; c < s->data->n; c++)
-        if (leaf->op == OP_input && !strcmp(s->data->name[c], leaf->name))
-            for (int64_t i = 0; i < n; i++) x[i] = array_real(&s->data->column[c], s->index * n + i);
+        for (int64_t i = 0; leaf->op == OP_input && !strcmp(s->data->name[c], leaf->name) && i < n; i++) {
+            int64_t sample = s->first + (i / each < s->valid ? i / each : 0);
+            x[i] = array_real(&s->data->column[c], sample * each + i % each);
+        }
     return x;
 }
 
 static int run_interpreted(Session *s, const Dataset *data)
 {
     int n = 0, status = 0;
-    Graph *g = session_graph(s, MODE_infer, 1, "resolve");
+    const int64_t batch = s->compile.resolve.batch;
+    Graph *g = session_graph(s, MODE_infer, batch, "resolve");
     if (!g) return EXIT_model;
     if (s->options->weights && !graph_take_weights(g, s->options->weights, &status)) return status;
     Result *result = results_new(s->arena, g, data->samples, &n);
-    for (int64_t sample = 0; sample < data->samples; sample++) {
+    for (int64_t first = 0; first < data->samples; first += batch) {
         Arena *scratch = arena_new();
-        Sample user = {data, sample, scratch};
-        EvalInputs in = {sample_leaf, &user, 0, 0};
+        Samples user = {data, first, data->samples - first < batch ? data->samples - first : batch, scratch};
+        EvalInputs in = {samples_leaf, &user, seed_of(s), (uint64_t)(first / batch)};
         const double **value = NEW_ARRAY(scratch, const double *, g->root.n + 1);
         graph_eval(g, scratch, &in, value);
-        int k = 0;
-        for (int r = 0; r < g->root.n; r++) {
-            if (g->root.at[r].kind != ROOT_output) continue;
-            for (int64_t i = 0; i < result[k].per_sample; i++) result_put(&result[k], sample * result[k].per_sample + i, value[r][i]);
-            k++;
-        }
+        for (int r = 0, k = 0; r < g->root.n; r++)
+            if (g->root.at[r].kind == ROOT_output) results_put(&result[k++], first, user.valid, value[r]);
         arena_free(scratch);
     }
     return results_write(s->arena, s->options->output, result, n);
@@ -122,6 +132,8 @@ int command_run(const Options *o)
     if (!status && !o->weights && s.unit.weights.n) status = usage_error(o->command, "--weights W.safetensors is missing");
     Dataset data;
     if (!status) status = dataset_load(&data, o->arena, o->input.at, o->input.n, s.unit.forward, NULL);
+    if (!status && data.n && o->samples) status = usage_error(o->command, "--samples: the data say how many there are");
     if (status) return status;
+    if (!data.n) data.samples = o->samples ? o->samples : 1;
     return o->interpret ? run_interpreted(&s, &data) : run_compiled(&s, &data);
 }

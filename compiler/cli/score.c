@@ -18,24 +18,30 @@ static Graph *metric_graph(const Graph *whole)
 }
 
 /* A program without a ROOT_loss has a metric of that name, over the whole set. */
-static bool is_loss(const Score *s, int metric) { return s->loss < 0 && !strcmp(s->formula->root.at[metric].name, "loss"); }
+static bool is_loss(const Score *s, int metric) { return !s->n_loss && !strcmp(s->formula->root.at[metric].name, "loss"); }
 
 void score_init(Score *s, Arena *a, const Host *h, ProgramKind kind)
 {
     const HostProgram *p = &h->program[kind];
     const Graph *g = p->program->graph;
-    *s = (Score){.host = h, .kind = kind, .loss = -1, .formula = metric_graph(g)};
+    *s = (Score){.host = h, .kind = kind, .formula = metric_graph(g)};
+    s->loss_output = NEW_ARRAY(a, int, g->root.n + 1);
+    s->each_loss = NEW_ARRAY(a, double, g->root.n + 1);
+    s->metric = NEW_ARRAY(a, Metric, g->root.n + 1);
     s->total_output = NEW_ARRAY(a, int, g->root.n + 1);
     s->total_name = NEW_ARRAY(a, const char *, g->root.n + 1);
     s->total = NEW_ARRAY(a, double, g->root.n + 1);
     for (int i = 0; i < g->root.n; i++) {
         const Root *r = &g->root.at[i];
-        if (r->kind == ROOT_loss && s->loss < 0) s->loss = host_output(p, i);
+        if (r->kind == ROOT_loss) {
+            s->metric[s->n_loss].name = r->name;
+            s->loss_output[s->n_loss++] = host_output(p, i);
+        }
         if (r->kind != ROOT_total) continue;
         s->total_name[s->n_total] = r->name;
         s->total_output[s->n_total++] = host_output(p, i);
     }
-    s->metric = NEW_ARRAY(a, Metric, s->formula->root.n + 1);
+    s->n_metric = s->n_loss > 1 ? s->n_loss : 0;
     for (int i = 0; i < s->formula->root.n; i++)
         if (!is_loss(s, i)) s->metric[s->n_metric++].name = s->formula->root.at[i].name;
 }
@@ -44,6 +50,7 @@ void score_reset(Score *s)
 {
     s->samples = 0;
     s->loss_sum = 0;
+    for (int i = 0; i < s->n_loss; i++) s->each_loss[i] = 0;
     for (int i = 0; i < s->n_total; i++) s->total[i] = 0;
 }
 
@@ -53,11 +60,14 @@ static double output_number(const Score *s, int output)
     return host_get(s->host, p->output[output]->dtype, p->output_data[output], 0);
 }
 
-/* The loss of a step is a mean over its batch; of evaluate, a sum over the valid samples. */
+/* The losses of a step are means over its batch. */
 void score_add(Score *s, int64_t samples)
 {
-    double scale = s->kind == PROGRAM_evaluate ? 1 : (double)samples;
-    if (s->loss >= 0) s->loss_sum += scale * output_number(s, s->loss);
+    for (int i = 0; i < s->n_loss; i++) {
+        double loss = (double)samples * output_number(s, s->loss_output[i]);
+        s->each_loss[i] += loss;
+        s->loss_sum += loss;
+    }
     for (int i = 0; i < s->n_total; i++) s->total[i] += output_number(s, s->total_output[i]);
     s->samples += samples;
 }
@@ -79,9 +89,12 @@ double score_finish(Score *s, Arena *scratch)
 {
     const double **results = NEW_ARRAY(scratch, const double *, s->formula->root.n + 1);
     EvalInputs in = {total_leaf, s, 0, 0};
-    double loss = s->samples ? s->loss_sum / (double)s->samples : 0;
+    const double samples = s->samples ? (double)s->samples : 1;
+    double loss = s->loss_sum / samples;
+    int k = 0;
     graph_eval(s->formula, scratch, &in, results);
-    for (int i = 0, k = 0; i < s->formula->root.n; i++) {
+    for (; s->n_loss > 1 && k < s->n_loss; k++) s->metric[k].value = s->each_loss[k] / samples;
+    for (int i = 0; i < s->formula->root.n; i++) {
         if (is_loss(s, i)) loss = results[i][0];
         else s->metric[k++].value = results[i][0];
     }

@@ -32,7 +32,7 @@ double evaluate_all(Score *s, const Dataset *ds, Host *h, Arena *scratch, const 
     score_reset(s);
     for (int64_t first = 0; first < ds->samples && !(stop && *stop); first += batch) {
         int64_t valid = dataset_batch(ds, h, p, first, batch);
-        h->call = (HostCall){.valid = (int32_t)valid};
+        h->call = (HostCall){.valid = (int32_t)valid, .step = (uint64_t)(first / batch)};
         host_run(h, PROGRAM_evaluate);
         score_add(s, valid);
     }

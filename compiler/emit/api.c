@@ -47,6 +47,14 @@ static void add_buffers(const Unit *u, const Program *p, Arguments *a, Names *na
     }
 }
 
+/* All but inference do; that too where it draws random numbers. */
+bool program_takes_call(const Unit *u, const Program *p)
+{
+    bool takes = p != u->forward;
+    for (int i = 0; i < p->graph->node.n && !takes; i++) takes = p->graph->node.at[i]->op == OP_random;
+    return takes;
+}
+
 Arguments api_arguments(const Unit *u, const Program *p)
 {
     Arguments a = {0};
@@ -59,7 +67,7 @@ Arguments api_arguments(const Unit *u, const Program *p)
     add_buffers(u, p, &a, &names, BUF_input, ARG_input);
     if (p == u->gradient) add_argument(u, &a, &later, ARG_gradient, NULL, "gradient");
     add_buffers(u, p, &a, &names, BUF_output, ARG_output);
-    if (p != u->forward) add_argument(u, &a, &later, ARG_call, NULL, "call");
+    if (program_takes_call(u, p)) add_argument(u, &a, &later, ARG_call, NULL, "call");
     add_argument(u, &a, &later, ARG_workspace, NULL, "workspace");
     if (u->threads > 1) add_argument(u, &a, &later, ARG_threads, NULL, "threads");
     return a;
@@ -298,14 +306,22 @@ static void write_prototype(Writer *w, const Unit *u, const Program *p, const ch
 
 static void write_call_struct(Writer *w, const Unit *u)
 {
+    write_text(w, "/* What changes from call to call. */");
     write_open(w, "typedef struct %s_call", u->net);
     write_text(w, "double rate;      /* step: the learning rate */");
     write_text(w, "int32_t valid;    /* evaluate: how many leading samples of the batch count; the rest is ignored */");
-    write_text(w, "uint64_t seed;    /* of everything random (dropout, augmentation); the same in every step of a run */");
+    write_text(w, "uint64_t seed;    /* of everything random (dropout, augmentation, draws); the same in every step of a run */");
     write_text(w, "uint64_t step;    /* steps done before, from 0: it moves the random numbers and the optimiser's corrections */");
     w->depth--;
     write_text(w, "} %s_call;", u->net);
     write_blank(w);
+}
+
+static bool several_losses(const Program *p)
+{
+    int n = 0;
+    for (int i = 0; p && i < p->graph->root.n; i++) n += p->graph->root.at[i].kind == ROOT_loss;
+    return n > 1;
 }
 
 static void write_training(Writer *w, const Unit *u, const ApiNames *names)
@@ -315,13 +331,15 @@ static void write_training(Writer *w, const Unit *u, const ApiNames *names)
     write_blank(w);
     write_text(w, "/* What the optimiser remembers from step to step; all zeros before the first. */");
     write_struct(w, u, "state", u->state.at, u->state.n, names->state);
-    write_text(w, "/* What changes from call to call. */");
-    write_call_struct(w, u);
     write_prototype(w, u, u->step, arena_printf(u->arena,
-        "One step of training on %s_TRAIN_BATCH samples: w and s become their new values.", upper));
-    write_prototype(w, u, u->evaluate, "Loss and metrics of up to one batch, without learning and without randomness. Add the totals up over all\n"
+        "One step of training on %s_TRAIN_BATCH samples: w and s become their new values.%s", upper, several_losses(u->step) ?
+        "\n   The losses follow each other, each from the weights as the one before left them." : ""));
+    write_prototype(w, u, u->evaluate, "Loss and metrics of up to one batch, without learning and without dropout. Add the totals up over all\n"
         "   batches; the last batch may be padded with any legal samples, which call->valid leaves out.");
-    write_prototype(w, u, u->gradient, "The gradient of the loss by the weights, without a step. gradient: fields that are not learnt\n"
+    write_prototype(w, u, u->gradient, several_losses(u->gradient) ?
+        "The gradient of each loss by the weights that it trains, without a step. gradient: fields that are\n"
+        "   not learnt keep what they held." :
+        "The gradient of the loss by the weights, without a step. gradient: fields that are not learnt\n"
         "   keep what they held.");
 }
 
@@ -375,6 +393,7 @@ static void write_usage(Writer *w, const Unit *u)
                        batched ? "_BATCH * " : "", upper, name_upper(u->arena, x->name));
         }
         if (u->embed == EMBED_none || u->embed == EMBED_file) write_text(w, "       static %s_weights weights;                      fill it", net);
+        if (program_takes_call(u, u->forward)) write_text(w, "       const %s_call *call = &(%s_call){ .seed = 1 };", net, net);
         if (u->threads > 1) {
             write_text(w, "       static netc_threads pool, *threads = &pool;       or NULL: alone");
             write_text(w, "       netc_threads_start(threads, %d);", u->threads);
@@ -415,8 +434,11 @@ const char *api_header(const Unit *u, const ApiNames *names)
     write_text(&w, "/* The parameters. Behind each: its name in the model, its shape, and how it is stored where that is not row-major. */");
     write_struct(&w, u, "weights", u->weights.at, u->weights.n, names->weight);
     write_embedded(&w, u);
+    bool draws = u->forward && program_takes_call(u, u->forward);
+    if (trains(u) || draws) write_call_struct(&w, u);
     if (u->forward)
-        write_prototype(&w, u, u->forward, arena_printf(u->arena, "Inference on %s_BATCH samples.", upper));
+        write_prototype(&w, u, u->forward, arena_printf(u->arena, "Inference on %s_BATCH samples.%s", upper, !draws ? "" :
+            "\n   The net draws random numbers: others for another call->seed or call->step, the same for the same."));
     if (trains(u)) write_training(&w, u, names);
     write_text(&w, "#ifdef __cplusplus");
     write_text(&w, "}");

@@ -48,7 +48,7 @@ typedef struct Emitted { VEC(EmittedFile) file; } Emitted;
 void emit_unit(const Unit *u, Emitted *out);
 
 /* NET_host.c, for netc's own use through dlopen, not for users:
-       void netc_forward(void *const *p);   p: weights, inputs ..., outputs ..., workspace, threads
+       void netc_forward(void *const *p);   p: weights, inputs ..., outputs ..., call where it draws, workspace, threads
        void netc_evaluate(void *const *p);  p: weights, inputs ..., outputs ..., call, workspace, threads
        void netc_gradient(void *const *p);  p: weights, inputs ..., gradient, outputs ..., call, workspace, threads
        void netc_step(void *const *p);      p: weights, state, inputs ..., outputs ..., call, workspace, threads
@@ -63,6 +63,8 @@ void emit_unit(const Unit *u, Emitted *out);
        void netc_peak(long steps, float *out);  NETC_PEAK_FLOPS(target) operations a step, in registers
        float netc_read(const float *x, long n); reads n floats, a multiple of 64 */
 void emit_host(const Unit *u, Emitted *out);
+/* Whether the program's function takes a call. */
+bool program_takes_call(const Unit *u, const Program *p);
 /* Floating-point operations in a step of netc_peak. */
 int peak_flops(const Target *t);
 

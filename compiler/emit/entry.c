@@ -212,7 +212,7 @@ static void write_locals(Writer *w, const Entry *e)
     bool call = e->draws || e->kinds & 1u << BUF_scalar;
     if (e->kinds & 1u << BUF_workspace || splits(e)) write_line(w, "unsigned char *const ws = (unsigned char *)workspace;");
     else write_line(w, "(void)workspace;");
-    if (!call && !splits(e) && e->program != e->unit->forward) write_line(w, "(void)call;");
+    if (!call && !splits(e) && program_takes_call(e->unit, e->program)) write_line(w, "(void)call;");
     if (!splits(e) && e->unit->threads > 1) write_line(w, "(void)threads;");
     for (int i = 0; i < e->local.n; i++)
         if (alone_takes(e, e->local.at[i].buffer)) write_local(w, e, &e->local.at[i], "");

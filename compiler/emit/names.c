@@ -13,7 +13,7 @@ static const char *const reserved[] = {
     "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short",
     "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local",
     "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unix", "unsigned", "using", "virtual", "void",
-    "volatile", "wchar_t", "while", "xor", "xor_eq", "vf", "vi", "vu", "vm", "base", "NAN", "INFINITY"
+    "volatile", "wchar_t", "while", "xor", "xor_eq", "vf", "vi", "vu", "vm", "fp", "base", "NAN", "INFINITY"
 };
 
 static bool is_reserved(const char *s)

@@ -86,7 +86,7 @@ static void write_start(Text *t, const Unit *u)
     const Target *target = u->target;
     text_puts(t, "#include <math.h>\n");
     if (target->lanes == 1) {
-        text_puts(t, u->f64 ? "\ntypedef double real;\n#define LIBM(name) name\n\n" : "\ntypedef float real;\n#define LIBM(name) name##f\n\n");
+        text_puts(t, u->f64 ? "\ntypedef double fp;\n#define LIBM(name) name\n\n" : "\ntypedef float fp;\n#define LIBM(name) name##f\n\n");
         return;
     }
     text_puts(t, "#include <string.h>\n\n");

@@ -129,6 +129,9 @@ typedef struct Root {
     const char *name;              /* outputs, losses, metrics: as the user named or wrote it */
     Node *node;
     Node *target;
+    bool chooses;                  /* loss: it trains `updates` alone, else all that it reaches */
+    int n_updates;
+    Node **updates;
     Span span;
 } Root;
 
@@ -197,6 +200,8 @@ Node *node_like(Graph *g, const Node *n, Node *const *in);
 /* Adds an attribute (copied), or replaces the one of its name: the init of a param, low and high of an input. */
 void node_set_attr(Graph *g, Node *n, Attr attr);
 void graph_root(Graph *g, RootKind kind, const char *name, Node *node, Node *target, Span span);
+/* Whether that loss trains the parameter. */
+bool root_updates(const Root *loss, const Node *param);
 
 /* ---- reading ---- */
 

@@ -44,3 +44,10 @@ bool node_is_number(const Node *n, double *value)
     *value = number->real;
     return true;
 }
+
+bool root_updates(const Root *loss, const Node *param)
+{
+    bool listed = !loss->chooses;
+    for (int i = 0; i < loss->n_updates && !listed; i++) listed = loss->updates[i] == param;
+    return listed && param->op == OP_param && param->trained;
+}

@@ -132,6 +132,9 @@ static void print_root(Text *out, const Root *r)
         print_quoted(out, r->name);
     }
     if (r->target) text_printf(out, " %%%d", r->target->id);
+    if (r->chooses) text_puts(out, " [");
+    for (int i = 0; i < r->n_updates; i++) text_printf(out, "%s%%%d", i ? " " : "", r->updates[i]->id);
+    if (r->chooses) text_putc(out, ']');
     text_printf(out, " %%%d\n", r->node->id);
 }
 

@@ -366,11 +366,24 @@ static void read_node(Reader *r)
     vec_push(r->arena, &r->g->node, n);
 }
 
+/* "[%3 %5]" */
+static void read_updates(Reader *r, Root *root)
+{
+    VEC(Node *) param = {0};
+    expect(r, '[');
+    while (peek(r) == '%' && !r->failed) vec_push(r->arena, &param, read_reference(r));
+    expect(r, ']');
+    root->updates = param.at;
+    root->n_updates = r->failed ? 0 : param.n;
+    root->chooses = true;
+}
+
 static void read_root(Reader *r)
 {
     Root root = {.kind = (RootKind)read_choice(r, root_names, ROOT_update + 1, "no such root")};
     if (peek(r) == '"') root.name = read_string(r);
     if (root.kind == ROOT_gradient || root.kind == ROOT_update) root.target = read_reference(r);
+    if (peek(r) == '[') read_updates(r, &root);
     root.node = read_reference(r);
     const char *wrong = r->failed ? NULL : root_wrong(r->g, &root);
     if (wrong) fail(r, root_names[root.kind], wrong);

@@ -83,6 +83,17 @@ static void emit_with_operands(Graph *g, Nodes *sorted, Nodes *stack, Node *n)
     }
 }
 
+/* Of the parameters that a loss trains, those that are still there. */
+static void settle_updates(Root *r)
+{
+    int n = 0;
+    for (int i = 0; i < r->n_updates; i++) {
+        Node *param = node_now(r->updates[i]);
+        if (param->mark == MARK_done) r->updates[n++] = param;
+    }
+    r->n_updates = n;
+}
+
 void graph_sort(Graph *g)
 {
     Nodes stack = {0}, sorted = {0};
@@ -90,6 +101,7 @@ void graph_sort(Graph *g)
     mark_live(g, &stack);
     for (int i = 0; i < g->node.n; i++)
         if (g->node.at[i]->mark == MARK_live) emit_with_operands(g, &sorted, &stack, g->node.at[i]);
+    for (int i = 0; i < g->root.n; i++) settle_updates(&g->root.at[i]);
     for (int i = 0; i < sorted.n; i++) {
         sorted.at[i]->mark = 0;
         sorted.at[i]->link = NULL;
@@ -121,6 +133,8 @@ Graph *graph_copy(const Graph *g)
         Root r = g->root.at[i];
         r.node = copy->node.at[r.node->id];
         if (r.target) r.target = copy->node.at[r.target->id];
+        r.updates = NEW_ARRAY(g->arena, Node *, r.n_updates);
+        for (int k = 0; k < r.n_updates; k++) r.updates[k] = copy->node.at[g->root.at[i].updates[k]->id];
         vec_push(g->arena, &copy->root, r);
     }
     return copy;

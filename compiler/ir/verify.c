@@ -49,6 +49,8 @@ const char *root_wrong(const Graph *g, const Root *r)
     bool targeted = r->kind == ROOT_gradient || r->kind == ROOT_update;
     bool single = r->kind == ROOT_loss || r->kind == ROOT_total || r->kind == ROOT_metric;
     if (!in_graph(g, r->node) || (r->target && !in_graph(g, r->target))) return "its node is not in the graph";
+    for (int i = 0; i < r->n_updates; i++)
+        if (!r->chooses || r->kind != ROOT_loss || !in_graph(g, r->updates[i]) || !r->updates[i]->trained) return "it updates what is not learnt";
     if (targeted != (r->target != NULL)) return targeted ? "it has no target" : "it has a target";
     if (single && (r->node->shape.rank || r->node->dtype != DTYPE_f32)) return "it is not a number";
     if (!targeted) return NULL;

@@ -104,10 +104,17 @@ static void own(Lower *l, const Node *n, Buffer *b)
     if (p->stored && !p->buffer) p->buffer = b;
 }
 
-static const char *root_name(Lower *l, const Root *r, int total, int losses)
+static bool single_loss(const Graph *g)
+{
+    int n = 0;
+    for (int i = 0; i < g->root.n; i++) n += g->root.at[i].kind == ROOT_loss;
+    return n == 1;
+}
+
+static const char *root_name(Lower *l, const Root *r, int total)
 {
     if (r->kind == ROOT_total) return arena_printf(l->arena, "total_%d", total);
-    if (r->kind == ROOT_loss) return losses ? arena_printf(l->arena, "loss_%d", losses) : "loss";
+    if (r->kind == ROOT_loss) return single_loss(l->graph) ? "loss" : arena_printf(l->arena, "loss_%s", r->name);
     return r->name;
 }
 
@@ -124,13 +131,12 @@ static Buffer *row_major_buffer(Lower *l, BufferKind kind, const char *name, con
 static void output_buffers(Lower *l, Buffer **of_root)
 {
     const Graph *g = l->graph;
-    int totals = 0, losses = 0;
+    int totals = 0;
     for (int i = 0; i < g->root.n; i++) {
         const Root *r = &g->root.at[i];
         if (r->kind != ROOT_output && r->kind != ROOT_loss && r->kind != ROOT_total) continue;
-        const char *name = root_name(l, r, totals, losses);
+        const char *name = root_name(l, r, totals);
         totals += r->kind == ROOT_total;
-        losses += r->kind == ROOT_loss;
         name_take(l, name);
         of_root[i] = row_major_buffer(l, BUF_output, name, r->node);
         own(l, r->node, of_root[i]);

@@ -1,15 +1,69 @@
-/* grad.c -- reverse-mode differentiation: the gradient of the loss for every trained parameter, as graph nodes. */
+/* grad.c -- reverse-mode differentiation: the gradient of a loss for each parameter that it trains, as graph nodes. */
 #include "pass.h"
 
 void grad_zero(Graph *g, Node *n, Node *dy, Node **dx);
 
-/* Marks what depends on a trained parameter in a way that a gradient can follow. */
-static void mark_paths(Graph *g)
+/* ---- present values ---- */
+
+static bool *needed_by(Graph *g, const Node *loss)
+{
+    bool *need = NEW_ARRAY(g->arena, bool, g->node.n);
+    need[loss->id] = true;
+    for (int i = g->node.n - 1; i >= 0; i--)
+        for (int k = 0; need[i] && k < g->node.at[i]->n_in; k++) need[g->node.at[i]->in[k]->id] = true;
+    return need;
+}
+
+/* The link of each parameter that was updated becomes its new value, through which no gradient flows to how it came about. */
+static bool link_updated(Graph *g)
+{
+    bool any = false;
+    for (int i = 0; i < g->root.n; i++) {
+        const Root *r = &g->root.at[i];
+        if (r->kind != ROOT_update || !r->target->trained) continue;
+        r->target->link = node_unary(g, OP_stop_gradient, r->node);
+        any = true;
+    }
+    return any;
+}
+
+/* Losses follow each other: this one is computed from what those before it made of the parameters. */
+static void renew(Graph *g, Root *loss)
+{
+    const int n = g->node.n;
+    const bool *need = needed_by(g, loss->node);
+    for (int i = 0, any = link_updated(g); any && i < n; i++) {
+        Node *x = g->node.at[i], **in = NEW_ARRAY(g->arena, Node *, x->n_in);
+        bool changed = false;
+        for (int k = 0; k < x->n_in; k++) {
+            in[k] = x->in[k]->link ? x->in[k]->link : x->in[k];
+            changed |= in[k] != x->in[k];
+        }
+        if (need[i] && changed) x->link = node_like(g, x, in);
+    }
+    if (loss->node->link) loss->node = loss->node->link;
+}
+
+/* ---- one loss ---- */
+
+/* Of each node: whether it is the present value of a parameter that the loss trains. */
+static bool *wanted_by(Graph *g, const Root *loss)
+{
+    bool *wanted = NEW_ARRAY(g->arena, bool, g->node.n);
+    for (int i = 0; i < g->node.n; i++) {
+        const Node *w = g->node.at[i];
+        if (root_updates(loss, w)) wanted[w->link ? w->link->id : i] = true;
+    }
+    return wanted;
+}
+
+/* Marks what depends on what is wanted in a way that a gradient can follow. */
+static void mark_paths(Graph *g, const bool *wanted)
 {
     for (int i = 0; i < g->node.n; i++) {
         Node *n = g->node.at[i];
-        n->mark = n->op == OP_param && n->trained;
-        if (n->dtype != DTYPE_f32 || op_info[n->op].grad == grad_zero) continue;
+        n->mark = wanted[i];
+        if (wanted[i] || n->dtype != DTYPE_f32 || op_info[n->op].grad == grad_zero) continue;
         for (int k = 0; k < n->n_in; k++) n->mark |= n->in[k]->mark;
     }
 }
@@ -41,27 +95,57 @@ static void send_back(Graph *g, Node *n, Node *dy, Node **gradient)
     }
 }
 
-/* needs: ROOT_loss scalars; leaves: a ROOT_gradient for every trained parameter that a loss depends on. */
-void pass_grad(Graph *g, const PassContext *context)
+void grad_loss(Graph *g, int loss)
 {
-    (void)context;
-    const int n_forward = g->node.n;
-    Node **gradient = NEW_ARRAY(g->arena, Node *, n_forward);
-    mark_paths(g);
-    for (int i = 0; i < g->root.n; i++) {
-        const Root *r = &g->root.at[i];
-        if (r->kind != ROOT_loss || !r->node->mark) continue;
-        contribute(g, &gradient[r->node->id], node_number(g, 1));
-    }
-    for (int i = n_forward - 1; i >= 0; i--) {
-        Node *n = g->node.at[i];
-        if (gradient[i] && n->op != OP_param) send_back(g, n, gradient[i], gradient);
-    }
-    for (int i = 0; i < n_forward; i++) {
-        Node *n = g->node.at[i];
-        if (gradient[i] && n->op == OP_param) graph_root(g, ROOT_gradient, n->name, gradient[i], n, n->span);
+    renew(g, &g->root.at[loss]);
+    const Root r = g->root.at[loss];
+    const int n = g->node.n;
+    const bool *wanted = wanted_by(g, &r);
+    Node **gradient = NEW_ARRAY(g->arena, Node *, n);
+    mark_paths(g, wanted);
+    if (r.node->mark) gradient[r.node->id] = node_number(g, 1);
+    for (int i = n - 1; i >= 0; i--)
+        if (gradient[i] && !wanted[i]) send_back(g, g->node.at[i], gradient[i], gradient);
+    for (int i = 0; i < n; i++) {
+        Node *w = g->node.at[i];
+        if (!root_updates(&r, w)) continue;
+        Node *dw = gradient[w->link ? w->link->id : i];
+        if (dw) graph_root(g, ROOT_gradient, w->name, dw, w, w->span);
     }
     g->span = (Span){ 0 };
     g->label = NULL;
+}
+
+/* ---- the pass ---- */
+
+/* Where several losses train a parameter at once, their gradients add up. */
+static void add_up(Graph *g)
+{
+    int n = 0;
+    for (int i = 0; i < g->root.n; i++)
+        if (g->root.at[i].kind == ROOT_gradient) g->root.at[i].target->mark = 0;
+    for (int i = 0; i < g->root.n; i++) {
+        Root r = g->root.at[i];
+        bool again = r.kind == ROOT_gradient && r.target->mark;
+        if (again) contribute(g, &g->root.at[r.target->mark - 1].node, r.node);
+        else g->root.at[n++] = r;
+        if (r.kind == ROOT_gradient && !again) r.target->mark = n;
+    }
+    g->root.n = n;
+}
+
+/* needs: ROOT_loss scalars; leaves: a ROOT_gradient for every parameter that the first of them trains and depends on. The
+   others follow its update, so `optimize` asks for them; without updates all are taken here. */
+void pass_grad(Graph *g, const PassContext *context)
+{
+    const bool all = !context || context->gradients_only;
+    const int n = g->root.n;
+    bool more = true;
+    for (int i = 0; i < n && more; i++) {
+        if (g->root.at[i].kind != ROOT_loss) continue;
+        grad_loss(g, i);
+        more = all;
+    }
+    if (all) add_up(g);
     graph_sort(g);
 }

@@ -7,6 +7,8 @@
 typedef struct Step {
     Graph *g;
     const TrainPlan *plan;
+    const char *loss;              /* whose gradients they are */
+    const Node *param;             /* what is being updated */
     Node *rate, *count;            /* count: steps done before this one */
     Node *bias1, *bias2;           /* 1 - beta^(count + 1) */
 } Step;
@@ -27,10 +29,14 @@ static Node *average(Step *s, double share, Node *old, Node *new)
     return add(s, times(s, share, old), times(s, 1 - share, new));
 }
 
-/* The tensor PARAM.SUFFIX of w's shape, 0 before the first step. */
-static Node *state_of(Step *s, const Node *w, const char *suffix)
+/* The tensor PARAM.SUFFIX of the parameter's shape, 0 before the first step; of a second loss that trains the
+   parameter too, PARAM.LOSS.SUFFIX. */
+static Node *state_of(Step *s, const char *suffix)
 {
-    Node *state = node_leaf(s->g, OP_state, arena_printf(s->g->arena, "%s.%s", w->name, suffix), DTYPE_f32, w->shape, false);
+    const Node *w = s->param;
+    const char *name = w->link ? arena_printf(s->g->arena, "%s.%s.%s", w->name, s->loss, suffix)
+                               : arena_printf(s->g->arena, "%s.%s", w->name, suffix);
+    Node *state = node_leaf(s->g, OP_state, name, DTYPE_f32, w->shape, false);
     node_set_attr(s->g, state, (Attr){ .name = ATTR_init, .init = { .kind = INIT_constant } });
     return state;
 }
@@ -55,7 +61,7 @@ static Node *update_sgd(Step *s, Node *w, Node *dw)
     const TrainPlan *plan = s->plan;
     dw = decayed(s, w, dw);
     if (plan->momentum != 0) {
-        Node *old = state_of(s, w, "momentum");
+        Node *old = state_of(s, "momentum");
         Node *v = add(s, times(s, plan->momentum, old), times(s, 1 - plan->dampening, dw));
         if (plan->dampening != 0) v = node_where(s->g, node_binary(s->g, OP_gt, s->count, number(s, 0)), v, dw);
         v = state_becomes(s, old, v);
@@ -66,10 +72,10 @@ static Node *update_sgd(Step *s, Node *w, Node *dw)
 
 /* m = beta1 m + (1 - beta1) dw;  v = beta2 v + (1 - beta2) dw^2;
    w - rate / bias1 * m / (sqrt(v) / sqrt(bias2) + eps) */
-static Node *adam(Step *s, Node *w, Node *from, Node *dw)
+static Node *adam(Step *s, Node *from, Node *dw)
 {
     const TrainPlan *plan = s->plan;
-    Node *m = state_of(s, w, "exp_avg"), *v = state_of(s, w, "exp_avg_sq");
+    Node *m = state_of(s, "exp_avg"), *v = state_of(s, "exp_avg_sq");
     m = state_becomes(s, m, average(s, plan->beta1, m, dw));
     v = state_becomes(s, v, average(s, plan->beta2, v, mul(s, dw, dw)));
     Node *size = add(s, divide(s, root(s, v), root(s, s->bias2)), number(s, plan->eps));
@@ -78,14 +84,14 @@ static Node *adam(Step *s, Node *w, Node *from, Node *dw)
 
 static Node *update_adam(Step *s, Node *w, Node *dw)
 {
-    return adam(s, w, w, decayed(s, w, dw));
+    return adam(s, w, decayed(s, w, dw));
 }
 
 /* The decay shrinks w itself: w (1 - rate decay), then Adam's step. */
 static Node *update_adamw(Step *s, Node *w, Node *dw)
 {
     Node *keep = sub(s, number(s, 1), times(s, s->plan->decay, s->rate));
-    return adam(s, w, s->plan->decay != 0 ? mul(s, w, keep) : w, dw);
+    return adam(s, s->plan->decay != 0 ? mul(s, w, keep) : w, dw);
 }
 
 /* v = alpha v + (1 - alpha) dw^2;  d = dw / (sqrt(v) + eps);  w - rate d,  with momentum: b = momentum b + d;  w - rate b */
@@ -93,11 +99,11 @@ static Node *update_rmsprop(Step *s, Node *w, Node *dw)
 {
     const TrainPlan *plan = s->plan;
     dw = decayed(s, w, dw);
-    Node *v = state_of(s, w, "square_avg");
+    Node *v = state_of(s, "square_avg");
     v = state_becomes(s, v, average(s, plan->alpha, v, mul(s, dw, dw)));
     Node *d = divide(s, dw, add(s, root(s, v), number(s, plan->eps)));
     if (plan->momentum != 0) {
-        Node *b = state_of(s, w, "momentum");
+        Node *b = state_of(s, "momentum");
         d = state_becomes(s, b, add(s, times(s, plan->momentum, b), d));
     }
     return sub(s, w, mul(s, s->rate, d));
@@ -107,7 +113,7 @@ static Node *update_rmsprop(Step *s, Node *w, Node *dw)
 static Node *update_adagrad(Step *s, Node *w, Node *dw)
 {
     dw = decayed(s, w, dw);
-    Node *v = state_of(s, w, "sum");
+    Node *v = state_of(s, "sum");
     v = state_becomes(s, v, add(s, v, mul(s, dw, dw)));
     return sub(s, w, mul(s, s->rate, divide(s, dw, add(s, root(s, v), number(s, s->plan->eps)))));
 }
@@ -162,7 +168,49 @@ static void drop_updates(Graph *g)
     graph_sort(g);
 }
 
-/* needs: ROOT_gradient roots; leaves: a ROOT_update for each of their targets and for each new state, none of them. */
+/* A gradient root becomes the update of its target, or continues the one that an earlier loss gave it. */
+static void update_target(Step *s, int root, Node *factor)
+{
+    Graph *g = s->g;
+    Node *w = g->root.at[root].target, *dw = g->root.at[root].node;
+    s->param = w;
+    g->label = w->name;
+    Node *value = updates[s->plan->optimizer](s, w->link ? w->link : w, factor ? mul(s, factor, dw) : dw);
+    for (int i = 0; w->link && i < root; i++)
+        if (g->root.at[i].kind == ROOT_update && g->root.at[i].target == w) g->root.at[i].node = value;
+    g->root.at[root].kind = ROOT_update;
+    g->root.at[root].node = value;
+}
+
+/* Of two updates of one target the first has the value of the last: the rest go. */
+static void drop_repeated(Graph *g, int from)
+{
+    int n = from;
+    for (int i = from; i < g->root.n; i++)
+        if (g->root.at[i].target->op != OP_param || !g->root.at[i].target->link) g->root.at[n++] = g->root.at[i];
+    g->root.n = n;
+}
+
+/* All ROOT_gradient roots, which are those of one loss and the last of all roots. */
+static void update_all(Graph *g, const TrainPlan *plan, const char *loss)
+{
+    g->span = plan->span;
+    Step s = { .g = g, .plan = plan, .loss = loss, .rate = scalar_named(g, "rate"), .count = scalar_named(g, "step") };
+    s.bias1 = bias_of(&s, plan->beta1);
+    s.bias2 = bias_of(&s, plan->beta2);
+    Node *factor = plan->clip > 0 ? clip_factor(&s) : NULL;
+    const int n_roots = g->root.n;
+    int first = n_roots;
+    for (int i = n_roots - 1; i >= 0; i--)
+        if (g->root.at[i].kind == ROOT_gradient) first = i;
+    for (int i = first; i < n_roots; i++) update_target(&s, i, factor);
+    drop_repeated(g, first);
+    g->span = (Span){ 0 };
+    g->label = NULL;
+}
+
+/* needs: ROOT_gradient roots of the first loss; leaves: a ROOT_update for each of their targets and for each new state, and
+   those of the further losses, each of which sees the parameters as the losses before it left them. */
 void pass_optimize(Graph *g, const PassContext *context)
 {
     if (!context) return;
@@ -171,22 +219,13 @@ void pass_optimize(Graph *g, const PassContext *context)
         return;
     }
     if (!context->plan) internal_error("optimize", "no plan");
-    g->span = context->plan->span;
-    Step s = { .g = g, .plan = context->plan, .rate = scalar_named(g, "rate"), .count = scalar_named(g, "step") };
-    s.bias1 = bias_of(&s, s.plan->beta1);
-    s.bias2 = bias_of(&s, s.plan->beta2);
-    Node *factor = s.plan->clip > 0 ? clip_factor(&s) : NULL;
-    const int n_roots = g->root.n;
-    for (int i = 0; i < n_roots; i++) {
-        if (g->root.at[i].kind != ROOT_gradient) continue;
-        Node *w = g->root.at[i].target, *dw = g->root.at[i].node;
-        g->label = w->name;
-        if (factor) dw = mul(&s, factor, dw);
-        Node *value = updates[s.plan->optimizer](&s, w, dw);
-        g->root.at[i].kind = ROOT_update;
-        g->root.at[i].node = value;
+    const int n = g->root.n;
+    bool first = true;
+    for (int i = 0; i < n; i++) {
+        if (g->root.at[i].kind != ROOT_loss) continue;
+        if (!first) grad_loss(g, i);
+        first = false;
+        update_all(g, context->plan, g->root.at[i].name);
+        graph_sort(g);
     }
-    g->span = (Span){ 0 };
-    g->label = NULL;
-    graph_sort(g);
 }

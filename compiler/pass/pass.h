@@ -81,6 +81,10 @@ typedef struct PassContext {
 #define PASS(name, when, optional, what) void pass_##name(Graph *g, const PassContext *context);
 #include "passes.def"
 
+/* Adds a ROOT_gradient for each parameter that the loss, root number `loss`, trains and depends on, at the values that
+   the graph's updates of parameters have by then; sets their link to that value. The graph is sorted before, not after. */
+void grad_loss(Graph *g, int loss);
+
 typedef struct PassInfo {
     const char *name;
     void (*run)(Graph *g, const PassContext *context);

@@ -76,28 +76,97 @@ static const char *unique_name(Resolver *r, const char *name)
     return count ? arena_printf(r->arena, "%s_%d", name, count) : name;
 }
 
+/* ---- losses ---- */
+
+/* A single one is "loss"; of several each has a name. NULL after an error. */
+static const char *loss_name(Resolver *r, const Ast *s)
+{
+    const char *name = s->text ? s->text : "loss";
+    for (int i = 0; i < r->loss.n; i++) {
+        if (!strcmp(r->loss.at[i].name, name) && s->text) resolve_error(r, s->span, "there are two losses `%s`", name);
+        else if (!s->text || !r->loss.at[i].named) resolve_error(r, s->span, "of several losses each needs a name: `loss NAME = ...`");
+        else continue;
+        return NULL;
+    }
+    vec_push(r->arena, &r->loss, (Loss){.name = name, .named = s->text != NULL});
+    return name;
+}
+
+/* In evaluation `loss` is the sum of all; where there are several, each is reported too. */
+static void report_loss(Resolver *r, const char *name, Node *mean, Span span)
+{
+    Graph *g = r->graph;
+    Loss *first = &r->loss.at[0];
+    r->loss.at[r->loss.n - 1].mean = mean;
+    if (r->loss.n == 1) {
+        first->root = g->root.n;
+        vec_push(r->arena, &r->names, "loss");
+        graph_root(g, ROOT_metric, "loss", mean, NULL, span);
+        return;
+    }
+    g->root.at[first->root].node = node_binary(g, OP_add, g->root.at[first->root].node, mean);
+    if (r->loss.n == 2) graph_root(g, ROOT_metric, unique_name(r, first->name), first->mean, NULL, span);
+    graph_root(g, ROOT_metric, unique_name(r, name), mean, NULL, span);
+}
+
+void grad_zero(Graph *g, Node *n, Node *dy, Node **dx);
+
+/* Marks what depends on a parameter of that net in a way that a gradient can follow. */
+static void mark_reach(Resolver *r, const Ast *net)
+{
+    for (int i = 0; i < r->graph->node.n; i++) {
+        Node *n = r->graph->node.at[i];
+        n->mark = 0;
+        for (int k = 0; k < n->n_in && op_info[n->op].grad != grad_zero; k++) n->mark |= n->in[k]->mark;
+        for (int k = 0; n->op == OP_param && k < r->shared.n; k++) n->mark |= r->shared.at[k].node == n && r->shared.at[k].net == net;
+    }
+}
+
+static const Ast *net_here(Resolver *r, const Ast *name)
+{
+    VEC(const char *) known = {0};
+    for (int i = 0; i < r->shared.n; i++) {
+        const Ast *net = r->shared.at[i].net;
+        if (!strcmp(net->text, name->text)) return net;
+        vec_push(r->arena, &known, net->text);
+    }
+    const char *near = did_you_mean(name->text, known.at, known.n);
+    resolve_error(r, name->span, near ? "no net `%s` is called here; did you mean `%s`?" : "no net `%s` with parameters is called here",
+                  name->text, near ? near : "");
+    return NULL;
+}
+
+/* The loss trains the parameters of the nets it names. */
+static void choose_params(Resolver *r, const Ast *names, Root *loss)
+{
+    VEC(Node *) chosen = {0};
+    for (int i = 0; i < names->n; i++) {
+        const Ast *net = net_here(r, names->kid[i]);
+        if (!net) continue;
+        mark_reach(r, net);
+        if (!loss->node->mark) resolve_error(r, names->kid[i]->span, "the loss `%s` has no gradient for `%s`", loss->name, net->text);
+        for (int k = 0; k < r->shared.n; k++)
+            if (r->shared.at[k].net == net && r->shared.at[k].node->trained) vec_push(r->arena, &chosen, r->shared.at[k].node);
+    }
+    loss->chooses = true;
+    loss->updates = chosen.at;
+    loss->n_updates = chosen.n;
+}
+
 void resolve_loss(Resolver *r, const Ast *s)
 {
     Graph *g = r->graph;
-    if (s->kid[1]) {
-        resolve_error(r, s->kid[1]->span.begin ? s->kid[1]->span : s->span, "`updates` is not yet supported");
-        return;
-    }
-    if (r->in_loss) {
-        resolve_error(r, s->span, "a second loss is not yet supported; add them up");
-        return;
-    }
-    r->in_loss = true;
+    const char *name = loss_name(r, s);
     Node *x = value_to_node(r, resolve_single(r, s->kid[0]), s->kid[0]->span, "a loss", true);
-    if (!x) return;
+    if (!x || !name) return;
     g->span = s->span;
     g->label = "loss";
     Node *each = mean_over_sample(r, x);
-    if (r->options->mode == MODE_train)
-        graph_root(g, ROOT_loss, s->text ? s->text : "loss", each->batched ? node_batch_mean(g, each) : each, NULL, s->span);
-    else if (r->options->mode == MODE_evaluate) {
-        vec_push(r->arena, &r->names, "loss");
-        graph_root(g, ROOT_metric, "loss", mean_over_set(r, each, s->span), NULL, s->span);
+    if (r->options->mode == MODE_train) {
+        graph_root(g, ROOT_loss, name, each->batched ? node_batch_mean(g, each) : each, NULL, s->span);
+        if (s->kid[1]) choose_params(r, s->kid[1], &g->root.at[g->root.n - 1]);
+    } else if (r->options->mode == MODE_evaluate) {
+        report_loss(r, name, mean_over_set(r, each, s->span), s->span);
     }
     g->label = NULL;
 }

@@ -70,6 +70,8 @@ typedef struct Shared {
 } Shared;
 
 typedef struct Scan Scan;   /* resolve_scan.c */
+/* A loss so far; its mean over the set and, of the first, its root, in evaluation. */
+typedef struct Loss { const char *name; bool named; Node *mean; int root; } Loss;
 
 /* One block or net being expanded. */
 typedef struct Frame {
@@ -109,7 +111,7 @@ typedef struct Resolver {
     VEC(const char *) names; /* of metrics, so that each is unique */
     VEC(Shared) shared;
     int calls;               /* of nets so far */
-    bool in_loss;
+    VEC(Loss) loss;
 } Resolver;
 
 /* An error at the place the user wrote: inside the prelude, at the user's call, with a note on the block. */

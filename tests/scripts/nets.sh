@@ -10,6 +10,8 @@ for file in tests/nets/*.net; do
     if "$N" gradcheck "$file" >"$T/log" 2>&1; then echo "ok gradcheck $file"; else echo "FAIL gradcheck $file"; cat "$T/log"; fi
 done
 
+awk 'BEGIN { srand(1); for (i = 0; i < 9; i++) for (k = 0; k < 20; k++) printf "%.3f%s", rand(), k < 19 ? "," : "\n" }' >"$T/noise.csv"
+
 # two calls in each of three steps move what the net counts by six; evaluation counts nothing
 printf '%s\n' 'a,b,c,d,e,f,s' 1,2,3,4,5,6,1 2,3,4,5,6,7,0 1,3,2,5,4,6,1 >"$T/pairs.csv"
 pairs="a=$T/pairs.csv[0:6] b=$T/pairs.csv[0:6] same=$T/pairs.csv[6]"
@@ -22,4 +24,15 @@ else echo "FAIL updates of two calls: wanted 'mean 6'"; cat "$T/log" "$T/eval"; 
 "$N" run tests/nets/siamese.net --net tower --weights "$T/siamese.safetensors" "x=$T/pairs.csv[0:6]" "k=$T/pairs.csv[6]" -o "$T/out" 2>"$T/log"
 if [ $? = 0 ] && [ ! -s "$T/log" ] && [ -s "$T/out/h.npy" ]; then echo "ok a net alone takes its part of the weights"
 else echo "FAIL a net alone with the weights of its caller"; cat "$T/log"; fi
+
+# nets that draw: the same for the same seed, others for another, in the interpreter too
+"$N" train tests/nets/gan.net real="$T/noise.csv" --steps 2 --quiet -o "$T/gan.safetensors" 2>"$T/log" || cat "$T/log"
+for seed in 1 1 2; do
+    "$N" run tests/nets/gan.net --weights "$T/gan.safetensors" --samples 40 --seed $seed -o "$T/drawn.$seed" 2>>"$T/log"
+    [ -e "$T/first.npy" ] || cp "$T/drawn.1/fake.npy" "$T/first.npy"
+done
+"$N" run tests/nets/gan.net --weights "$T/gan.safetensors" --samples 40 --seed 1 --interpret -o "$T/interpreted" 2>>"$T/log"
+near() { od -An -v -tf4 -j128 "$1" >"$T/a"; od -An -v -tf4 -j128 "$2" >"$T/b"; [ -s "$T/a" ] && paste "$T/a" "$T/b" | awk '{ for (i = 1; i <= NF / 2; i++) { d = $i - $(i + NF / 2); if (d > 1e-5 || d < -1e-5) exit 1 } }'; }
+if cmp -s "$T/first.npy" "$T/drawn.1/fake.npy" && ! cmp -s "$T/first.npy" "$T/drawn.2/fake.npy" && near "$T/first.npy" "$T/interpreted/fake.npy"
+then echo "ok draws follow the seed"; else echo "FAIL draws follow the seed"; cat "$T/log"; fi
 exit 0

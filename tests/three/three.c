@@ -140,7 +140,7 @@ static void make_args(Case *c, Program4 run, const Program *p)
         arg->buffer = b;
         memset(arg->data, 0xa5, arg->bytes);
     }
-    if (run != RUN_forward) {
+    if (program_takes_call(u, p)) {
         HostCall call = call_of_tests;
         if (run != RUN_evaluate) call.valid = TRAIN_BATCH;
         memcpy(add_arg(c, run, ARG_plain, sizeof call)->data, &call, sizeof call);

@@ -126,7 +126,7 @@ static inline void emittee_add(Emittees *all, Graph *g, Leaves *l, const Target 
     put_buffers(all, e, BUF_input);
     if (gradient && !step) emittee_argument(all, e, (size_t)e->unit.weights_bytes);
     put_buffers(all, e, BUF_output);
-    if (!e->unit.forward) memcpy(emittee_argument(all, e, sizeof test_call), &test_call, sizeof test_call);
+    if (program_takes_call(&e->unit, p)) memcpy(emittee_argument(all, e, sizeof test_call), &test_call, sizeof test_call);
     program_eval(p, e->memory, test_call.seed, test_call.step);
     vec_push(all->arena, &all->at, e);
 }

@@ -1,54 +1,54 @@
-/* scalar.h -- what every helper means, one element at a time; `real` is float or double, LIBM(exp) is expf or exp. */
+/* scalar.h -- what every helper means, one element at a time; `fp` is float or double, LIBM(exp) is expf or exp. */
 
-static inline real vmax(real x, real y) { return x >= y ? x : y; }
+static inline fp vmax(fp x, fp y) { return x >= y ? x : y; }
 
-static inline real vmin(real x, real y) { return x <= y ? x : y; }
+static inline fp vmin(fp x, fp y) { return x <= y ? x : y; }
 
-static inline real vrelu(real x) { return x > 0 ? x : 0; }
+static inline fp vrelu(fp x) { return x > 0 ? x : 0; }
 
-static inline real vabs(real x) { return LIBM(fabs)(x); }
+static inline fp vabs(fp x) { return LIBM(fabs)(x); }
 
-static inline real vsqrt(real x) { return LIBM(sqrt)(x); }
+static inline fp vsqrt(fp x) { return LIBM(sqrt)(x); }
 
-static inline real vfloor(real x) { return LIBM(floor)(x); }
+static inline fp vfloor(fp x) { return LIBM(floor)(x); }
 
-static inline real vexp(real x) { return LIBM(exp)(x); }
+static inline fp vexp(fp x) { return LIBM(exp)(x); }
 
-static inline real vexpm1(real x) { return LIBM(expm1)(x); }
+static inline fp vexpm1(fp x) { return LIBM(expm1)(x); }
 
-static inline real vlog(real x) { return LIBM(log)(x); }
+static inline fp vlog(fp x) { return LIBM(log)(x); }
 
-static inline real vlog1p(real x) { return LIBM(log1p)(x); }
+static inline fp vlog1p(fp x) { return LIBM(log1p)(x); }
 
-static inline real vtanh(real x) { return LIBM(tanh)(x); }
+static inline fp vtanh(fp x) { return LIBM(tanh)(x); }
 
-static inline real verf(real x) { return LIBM(erf)(x); }
+static inline fp verf(fp x) { return LIBM(erf)(x); }
 
-static inline real vsin(real x) { return LIBM(sin)(x); }
+static inline fp vsin(fp x) { return LIBM(sin)(x); }
 
-static inline real vcos(real x) { return LIBM(cos)(x); }
+static inline fp vcos(fp x) { return LIBM(cos)(x); }
 
-static inline real vpow(real x, real y) { return LIBM(pow)(x, y); }
+static inline fp vpow(fp x, fp y) { return LIBM(pow)(x, y); }
 
 /* e^-|x| never overflows, so both tails keep their relative accuracy. */
-static inline real vsigmoid(real x)
+static inline fp vsigmoid(fp x)
 {
-    const real e = LIBM(exp)(x < 0 ? x : -x);
+    const fp e = LIBM(exp)(x < 0 ? x : -x);
     return (x < 0 ? e : 1) / (1 + e);
 }
 
 /* Towards zero, and to the nearest value that the type has. */
-static inline int32_t to_i32(real x)
+static inline int32_t to_i32(fp x)
 {
-    if (!(x > (real)-2147483648.0)) return x <= 0 ? INT32_MIN : 0;
-    return x < (real)2147483648.0 ? (int32_t)x : INT32_MAX;
+    if (!(x > (fp)-2147483648.0)) return x <= 0 ? INT32_MIN : 0;
+    return x < (fp)2147483648.0 ? (int32_t)x : INT32_MAX;
 }
 
-static inline uint8_t to_u8(real x) { return x >= 255 ? 255 : x >= 1 ? (uint8_t)x : 0; }
+static inline uint8_t to_u8(fp x) { return x >= 255 ? 255 : x >= 1 ? (uint8_t)x : 0; }
 
-static inline real vtrunc_i32(real x) { return (real)to_i32(x); }
+static inline fp vtrunc_i32(fp x) { return (fp)to_i32(x); }
 
-static inline real vtrunc_u8(real x) { return (real)to_u8(x); }
+static inline fp vtrunc_u8(fp x) { return (fp)to_u8(x); }
 
 /* Random numbers: a hash of seed, step, the operator's key and the element's index; the same on every target. */
 static inline uint32_t mix(uint32_t x)
@@ -69,8 +69,8 @@ static inline Draw draw_begin(uint64_t seed, uint64_t step, uint32_t key)
     return draw;
 }
 
-static inline real vrandom(Draw draw, int index, int lane_step)
+static inline fp vrandom(Draw draw, int index, int lane_step)
 {
     (void)lane_step;
-    return (real)(mix(mix((uint32_t)index * 0x9e3779b1u + draw.a) ^ draw.b) >> 8) * (real)5.9604644775390625e-8;
+    return (fp)(mix(mix((uint32_t)index * 0x9e3779b1u + draw.a) ^ draw.b) >> 8) * (fp)5.9604644775390625e-8;
 }

@@ -11,7 +11,7 @@ static bool has(const Ast *ast, AstKind kind)
     return false;
 }
 
-/* A net with a loss is looked at as training sees it first, for that is the most. */
+/* A net with a loss is looked at as training sees it first, for that is the most; then as evaluation and inference do. */
 static void check_net(Session *s, const Ast *net)
 {
     ResolveOptions options = s->compile.resolve;
@@ -24,9 +24,10 @@ static void check_net(Session *s, const Ast *net)
         resolve(s->model, &options);
         resolve_train(s->model, &options, net->text, &plan);
     }
-    if (s->diag.errors > errors) return;
-    options.mode = MODE_infer;
-    resolve(s->model, &options);
+    for (Mode mode = MODE_evaluate + 1; mode-- > MODE_infer && s->diag.errors == errors;) {
+        options.mode = mode;
+        resolve(s->model, &options);
+    }
 }
 
 int command_check(const Options *o)

@@ -168,6 +168,17 @@ static void drop_updates(Graph *g)
     graph_sort(g);
 }
 
+/* The new value, held within the limit where the parameter has one. */
+static Node *limited(Step *s, Node *value)
+{
+    const TrainPlan *plan = s->plan;
+    const size_t n = plan->limited ? strlen(plan->limited) : 0;
+    bool applies = !n || (!strncmp(s->param->name, plan->limited, n) && s->param->name[n] == '.');
+    if (plan->weight_limit <= 0 || !applies) return value;
+    value = node_binary(s->g, OP_min, value, number(s, plan->weight_limit));
+    return node_binary(s->g, OP_max, value, number(s, -plan->weight_limit));
+}
+
 /* A gradient root becomes the update of its target, or continues the one that an earlier loss gave it. */
 static void update_target(Step *s, int root, Node *factor)
 {
@@ -176,6 +187,7 @@ static void update_target(Step *s, int root, Node *factor)
     s->param = w;
     g->label = w->name;
     Node *value = updates[s->plan->optimizer](s, w->link ? w->link : w, factor ? mul(s, factor, dw) : dw);
+    value = limited(s, value);
     for (int i = 0; w->link && i < root; i++)
         if (g->root.at[i].kind == ROOT_update && g->root.at[i].target == w) g->root.at[i].node = value;
     g->root.at[root].kind = ROOT_update;

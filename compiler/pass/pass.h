@@ -60,6 +60,8 @@ typedef struct TrainPlan {
     double momentum, dampening, beta1, beta2, alpha, eps, decay;   /* as PyTorch names and defaults them */
     bool nesterov;
     double clip;                   /* by global norm; 0: none */
+    double weight_limit;           /* weights stay within it and its negative; 0: none */
+    const char *limited;           /* the net whose weights these are; NULL: all */
     int64_t batch;
     int64_t epochs, steps;         /* one of them is 0; neither given: 10 epochs */
     uint64_t seed;

@@ -213,6 +213,7 @@ static Value resolve_name(Resolver *r, const Ast *e)
     }
     if (v) return *v;
     if (!strcmp(e->text, "training")) return value_bool(r->options->mode == MODE_train);
+    if (!strcmp(e->text, "evaluating")) return value_bool(r->options->mode == MODE_evaluate);
     if (!strcmp(e->text, "batch_size")) return value_int(r->options->batch);
     if (builtin_find(e->text) && !strcmp(builtin_find(e->text)->formals, "...")) {   /* a bare `zeros` begins a parameter */
         Call c = {.r = r, .span = e->span, .name = e->text};

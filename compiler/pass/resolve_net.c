@@ -45,9 +45,20 @@ Shared *shared_again(Resolver *r, const Ast *name, const char *path, bool *twice
     return NULL;
 }
 
+static bool same_beginning(const char *x, const char *y)
+{
+    const size_t n = strcspn(x, ".");
+    return n == strcspn(y, ".") && !strncmp(x, y, n);
+}
+
 void shared_add(Resolver *r, const Ast *name, const char *path, Node *node)
 {
     const Frame *f = net_frame(r);
+    for (int i = 0; i < r->shared.n; i++) {
+        if (r->shared.at[i].net == f->ast || !same_beginning(r->shared.at[i].path, path)) continue;
+        resolve_error(r, name->span, "`%s` begins with the name of a net that is called here, but is another's; a label with `as` tells them apart", path);
+        break;
+    }
     vec_push(r->arena, &r->shared, (Shared){path, name, f->ast, node, node, f->call});
 }
 

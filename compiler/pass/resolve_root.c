@@ -76,6 +76,30 @@ static const char *unique_name(Resolver *r, const char *name)
     return count ? arena_printf(r->arena, "%s_%d", name, count) : name;
 }
 
+/* ---- what a loss or a metric is built of ---- */
+
+/* Of totals and constants alone. */
+static bool is_formula(const Node *n)
+{
+    if (!n->n_in) return n->op == OP_scalar || n->op == OP_constant;
+    for (int i = 0; i < n->n_in; i++)
+        if (!is_formula(n->in[i])) return false;
+    return true;
+}
+
+/* A formula over the whole set, or a value of each sample: it cannot be both. */
+static bool is_clear(Resolver *r, const Node *x, Span span)
+{
+    for (int i = 0; i < r->graph->node.n; i++) {
+        Node *n = r->graph->node.at[i];
+        n->mark = n->op == OP_scalar;
+        for (int k = 0; k < n->n_in; k++) n->mark |= n->in[k]->mark;
+    }
+    if (!x->mark || is_formula(x)) return true;
+    resolve_error(r, span, "totals over the whole set are mixed with values of single samples here");
+    return false;
+}
+
 /* ---- losses ---- */
 
 /* A single one is "loss"; of several each has a name. NULL after an error. */
@@ -158,7 +182,7 @@ void resolve_loss(Resolver *r, const Ast *s)
     Graph *g = r->graph;
     const char *name = loss_name(r, s);
     Node *x = value_to_node(r, resolve_single(r, s->kid[0]), s->kid[0]->span, "a loss", true);
-    if (!x || !name) return;
+    if (!x || !name || !is_clear(r, x, s->kid[0]->span)) return;
     g->span = s->span;
     g->label = "loss";
     Node *each = mean_over_sample(r, x);
@@ -166,18 +190,9 @@ void resolve_loss(Resolver *r, const Ast *s)
         graph_root(g, ROOT_loss, name, each->batched ? node_batch_mean(g, each) : each, NULL, s->span);
         if (s->kid[1]) choose_params(r, s->kid[1], &g->root.at[g->root.n - 1]);
     } else if (r->options->mode == MODE_evaluate) {
-        report_loss(r, name, mean_over_set(r, each, s->span), s->span);
+        report_loss(r, name, is_formula(x) ? x : mean_over_set(r, each, s->span), s->span);
     }
     g->label = NULL;
-}
-
-/* Of totals and constants alone. */
-static bool is_formula(const Node *n)
-{
-    if (!n->n_in) return n->op == OP_scalar || n->op == OP_constant;
-    for (int i = 0; i < n->n_in; i++)
-        if (!is_formula(n->in[i])) return false;
-    return true;
 }
 
 void resolve_metric(Resolver *r, const Ast *s)
@@ -188,7 +203,7 @@ void resolve_metric(Resolver *r, const Ast *s)
     r->graph->label = name;
     Node *x = value_to_node(r, resolve_single(r, s->kid[0]), s->kid[0]->span, "a metric", true);
     r->graph->label = NULL;
-    if (!x) return;
+    if (!x || !is_clear(r, x, s->kid[0]->span)) return;
     r->graph->span = s->span;
     if (x->batched || x->shape.rank || !is_formula(x)) x = mean_over_set(r, mean_over_sample(r, x), s->span);
     if (r->options->mode != MODE_infer) graph_root(r->graph, ROOT_metric, unique_name(r, name), x, NULL, s->span);

@@ -144,10 +144,28 @@ static void set_seed(Resolver *r, TrainPlan *plan, const Ast *e)
     if (value_to_int(r, resolve_single(r, e), e->span, "seed", 0, INT64_MAX, &seed)) plan->seed = (uint64_t)seed;
 }
 
+/* clip_weights = 0.01, or of one net alone: critic(0.01) */
+static void set_weight_limit(Resolver *r, TrainPlan *plan, const Ast *e)
+{
+    static const Setting limit = {"clip_weights", PLAN(weight_limit), 0, 1e12, true};
+    VEC(const char *) nets = {0};
+    bool one_net = e->kind == AST_call && !builtin_find(e->text);
+    for (int f = 0; f < r->model->file.n && one_net; f++)
+        for (int i = 0; i < r->model->file.at[f]->n; i++) {
+            const Ast *top = r->model->file.at[f]->kid[i];
+            if (top->kind != AST_net) continue;
+            vec_push(r->arena, &nets, top->text);
+            if (!strcmp(top->text, e->text)) plan->limited = top->text;
+        }
+    if (one_net && !plan->limited) unknown(r, e->span, "net", e->text, nets.at, nets.n);
+    else if (one_net && (e->n != 1 || e->kid[0]->kind == AST_argument)) resolve_error(r, e->span, "`%s(LIMIT)` is expected", e->text);
+    else set_number(r, plan, &limit, one_net ? e->kid[0] : e);
+}
+
 static void set_entry(Resolver *r, TrainPlan *plan, const Ast *a)
 {
     static const Setting clip = {"clip", PLAN(clip), 0, 1e12, true};
-    static const char *const known[] = {"optimizer", "batch", "epochs", "steps", "seed", "clip"};
+    static const char *const known[] = {"optimizer", "batch", "epochs", "steps", "seed", "clip", "clip_weights"};
     const Ast *e = a->kid[0];
     if (!strcmp(a->text, "optimizer")) set_optimizer(r, plan, e);
     else if (!strcmp(a->text, "batch")) {
@@ -156,6 +174,7 @@ static void set_entry(Resolver *r, TrainPlan *plan, const Ast *a)
     else if (!strcmp(a->text, "steps")) set_count(r, &plan->steps, a->text, 1, e);
     else if (!strcmp(a->text, "seed")) set_seed(r, plan, e);
     else if (!strcmp(a->text, "clip")) set_number(r, plan, &clip, e);
+    else if (!strcmp(a->text, "clip_weights")) set_weight_limit(r, plan, e);
     else unknown(r, a->name_span.begin ? a->name_span : a->span, "entry", a->text, known, LENGTH(known));
 }
 

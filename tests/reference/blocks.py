@@ -115,6 +115,20 @@ CASES = [
      lambda z, w, k: F.binary_cross_entropy_with_logits(z, w["x"] ** 2, reduction="none")),
     ("hinge", (5,), "hinge(z, 2 * (x > 0) - 1)", {},
      lambda z, w, k: torch.clamp(1 - z * (2.0 * (w["x"] > 0) - 1), min=0)),
+    ("cross_entropy_smooth", (6,), "cross_entropy(z, k, smoothing=0.2)", {},
+     lambda z, w, k: F.cross_entropy(z, k, reduction="none", label_smoothing=0.2)),
+    # the mean over what is not ignored, shared out among the samples by what each gives to it
+    ("cross_entropy_ignore", (6,), "cross_entropy(z, k, smoothing=0.1, ignore=5)", {},
+     lambda z, w, k: (lambda each: each / each.sum() * BATCH * F.cross_entropy(z, k, label_smoothing=0.1, ignore_index=5))(
+         F.cross_entropy(z, k, reduction="none", label_smoothing=0.1, ignore_index=5))),
+    ("logistic_critic", (5,), "logistic_critic(z, 0.3 - z)", {}, lambda z, w, k:
+     F.binary_cross_entropy_with_logits(z, torch.ones_like(z), reduction="none")
+     + F.binary_cross_entropy_with_logits(0.3 - z, torch.zeros_like(z), reduction="none")),
+    ("logistic_maker", (5,), "logistic_maker(z)", {}, lambda z, w, k: F.binary_cross_entropy_with_logits(z, torch.ones_like(z), reduction="none")),
+    ("hinge_critic", (5,), "hinge_critic(3 * z + 0.01, 2 * z)", {}, lambda z, w, k: F.relu(1 - (3 * z + 0.01)) + F.relu(1 + 2 * z)),
+    ("wasserstein", (5,), "wasserstein_critic(z * z, 3 * z) + hinge_maker(z) + wasserstein_maker(2 * z)", {}, lambda z, w, k: 3 * z - z * z - z - 2 * z),
+    ("kl_normal", (5,), "kl_normal(z, x + 0.5 * z)", {}, lambda z, w, k: torch.distributions.kl_divergence(
+        torch.distributions.Normal(z, torch.exp((w["x"] + 0.5 * z) / 2)), torch.distributions.Normal(torch.zeros_like(z), torch.ones_like(z))).sum(-1)),
 ]
 
 

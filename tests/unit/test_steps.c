@@ -201,6 +201,27 @@ static void copy_params(const Trained *from, Trained *to)
     }
 }
 
+/* clip_weights = d(0.02): what d learns ends within 0.02 of 0, some of it there; g is free. */
+START_TEST(weights_are_limited)
+{
+    Arena *a = arena_new();
+    Trained t = trained(a, NETS "loss a = wasserstein_critic(d(real), d(fake)) updates d loss b = wasserstein_maker(d(fake)) updates g"
+                        " output fake }\ntrain n { optimizer = sgd(rate=0.01) clip_weights = d(0.02)\n batch = 3 }\n");
+    double largest[2] = {0, 0};
+    draw_leaves(&t, 0);
+    interpret(t.g, &t.v, 5, 0);
+    for (int i = 0; i < t.g->node.n; i++) {
+        const Node *n = t.g->node.at[i];
+        if (n->op != OP_param) continue;
+        const double *x = value_of(&t.v, n->name, 0);
+        for (int64_t k = 0; k < shape_elements(n->shape); k++) largest[n->name[0] == 'g'] = fmax(largest[n->name[0] == 'g'], fabs(x[k]));
+    }
+    ck_assert_double_eq_tol(largest[0], 0.02, 1e-12);
+    ck_assert_double_gt(largest[1], 0.5);
+    arena_free(a);
+}
+END_TEST
+
 /* Both losses in one step, and a step of each in turn: the same parameters, step after step. */
 START_TEST(losses_follow_each_other)
 {
@@ -235,6 +256,7 @@ int main(void)
     TCase *c = tcase_create("steps");
     tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, losses_stay_together, 0, LENGTH(nets));
+    tcase_add_test(c, weights_are_limited);
     tcase_add_loop_test(c, losses_follow_each_other, 0, LENGTH(pairs));
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

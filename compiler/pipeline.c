@@ -63,12 +63,14 @@ static bool set_values(Graph *g, const char *path, const Tensors *weights)
     return g->diag->errors == errors;
 }
 
-static const Node *param_find(const Graph *g, const char *name)
+static const Node *leaf_find(const Graph *g, Op op, const char *name)
 {
     for (int i = 0; i < g->node.n; i++)
-        if (g->node.at[i]->op == OP_param && !strcmp(g->node.at[i]->name, name)) return g->node.at[i];
+        if (g->node.at[i]->op == op && !strcmp(g->node.at[i]->name, name)) return g->node.at[i];
     return NULL;
 }
+
+static const Node *param_find(const Graph *g, const char *name) { return leaf_find(g, OP_param, name); }
 
 /* What trainers leave beside the parameters and no net asks for. */
 static bool is_bookkeeping(const char *name)
@@ -94,12 +96,12 @@ static void warn_of_extra(const Pipeline *p, const Graph *g)
 
 /* ---- one program ---- */
 
-/* A param is stored in one order in every program. */
+/* A param is stored in one order in every program, and so is what is kept between calls. */
 static void take_layouts(const Graph *from, Graph *g)
 {
     for (int i = 0; i < g->node.n; i++) {
         Node *n = g->node.at[i];
-        const Node *known = n->op == OP_param ? param_find(from, n->name) : NULL;
+        const Node *known = n->op == OP_param || n->op == OP_state ? leaf_find(from, n->op, n->name) : NULL;
         if (!known) continue;
         n->has_layout = known->has_layout;
         memcpy(n->layout, known->layout, sizeof n->layout);

@@ -77,6 +77,7 @@ int dataset_load(Dataset *ds, Arena *a, const Define *pairs, int n, const Progra
     status = check_names(pairs, n, names, n_inputs);
     for (int i = 0; i < p->buffer.n && !status; i++) {
         const Buffer *b = p->buffer.at[i];
+        ds->in_stretches |= b->kind == BUF_memory;
         if (b->kind == BUF_input && !b->base) status = load_column(ds, a, pairs, n, b, like);
     }
     return status;
@@ -95,9 +96,20 @@ void dataset_copy(const Dataset *ds, const Host *h, const HostProgram *p, int64_
     }
 }
 
-int64_t dataset_batch(const Dataset *ds, const Host *h, const HostProgram *p, int64_t first, int64_t batch)
+int64_t dataset_sample(const Dataset *ds, int64_t k, int64_t batch, int64_t at)
 {
-    int64_t valid = ds->samples - first < batch ? ds->samples - first : batch;
-    for (int64_t i = 0; i < batch; i++) dataset_copy(ds, h, p, i < valid ? first + i : first, i);
+    const int64_t length = ds->samples / batch, longer = ds->samples % batch, i = k * batch + at;
+    if (!ds->in_stretches) return i < ds->samples ? i : -1;
+    return k < length + (at < longer) ? at * length + (at < longer ? at : longer) + k : -1;
+}
+
+int64_t dataset_batch(const Dataset *ds, const Host *h, const HostProgram *p, int64_t k, int64_t batch)
+{
+    int64_t valid = 0;
+    for (int64_t i = 0; i < batch; i++) {
+        const int64_t sample = dataset_sample(ds, k, batch, i);
+        valid += sample >= 0;
+        dataset_copy(ds, h, p, sample >= 0 ? sample : dataset_sample(ds, k, batch, 0), i);
+    }
     return valid;
 }

@@ -11,6 +11,7 @@ typedef struct Dataset {
     int n;
     const char **name;             /* inputs of the net */
     Array *column;                 /* [samples, ...] of the input's type */
+    bool in_stretches;             /* the net keeps something from call to call: each place of the batch reads a stretch of its own */
 } Dataset;
 
 /* Loads NAME=FILE for each input of `p`; every input must be there, no other name, and all of equally many samples.
@@ -20,8 +21,11 @@ int dataset_load(Dataset *ds, Arena *a, const Define *pairs, int n, const Progra
 /* Copies sample `sample` to place `at` of the batch in the inputs of `p`. */
 void dataset_copy(const Dataset *ds, const Host *h, const HostProgram *p, int64_t sample, int64_t at);
 
-/* The whole set in order, batch after batch: fills the inputs from sample `first` on and returns how many samples
-   count; the rest of a short last batch repeats its first sample. */
-int64_t dataset_batch(const Dataset *ds, const Host *h, const HostProgram *p, int64_t first, int64_t batch);
+/* Which sample stands at place `at` of the k-th batch of the whole set in order; -1 where a short last batch has none.
+   The first places are filled in every batch. In stretches, the samples of one place follow each other. */
+int64_t dataset_sample(const Dataset *ds, int64_t k, int64_t batch, int64_t at);
+
+/* Fills the inputs with the k-th batch and returns how many samples count; the rest of a short one repeats its first sample. */
+int64_t dataset_batch(const Dataset *ds, const Host *h, const HostProgram *p, int64_t k, int64_t batch);
 
 #endif

@@ -8,5 +8,7 @@
 void fill_inputs(Host *h, ProgramKind kind, uint64_t seed);
 /* As training begins, but a little beside the zeros and ones, where symmetry would hide mistakes. */
 void fill_params(Host *h, uint64_t seed);
+/* What the training programs keep, as if there had been calls before. */
+void fill_memory(Host *h, uint64_t seed);
 
 #endif

@@ -98,6 +98,7 @@ static int check_all(Check *c, int64_t entries)
     if (!any) return fail(EXIT_model, "the net has no loss");
     fill_inputs(&c->host, PROGRAM_gradient, c->seed);
     fill_params(&c->host, c->seed);
+    fill_memory(&c->host, c->seed);
     c->host.call = (HostCall){.valid = (int32_t)g->batch, .seed = c->seed};
     double loss = run_loss(c);
     if (!isfinite(loss)) return fail(EXIT_model, "the loss is %g at the parameters drawn; try another --seed", loss);

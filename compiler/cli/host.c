@@ -163,9 +163,10 @@ static void make_arguments(Host *h, ProgramKind kind)
     int n = 0;
     p->n_input = gather_buffers(h, p->program, BUF_input, &p->input, &p->input_data);
     p->n_output = gather_buffers(h, p->program, BUF_output, &p->output, &p->output_data);
-    p->argument = NEW_ARRAY(h->arena, void *, p->n_input + p->n_output + 6);
+    p->argument = NEW_ARRAY(h->arena, void *, p->n_input + p->n_output + 7);
     p->argument[n++] = h->weights;
     if (kind == PROGRAM_step) p->argument[n++] = h->state;
+    if (h->unit->memory[kind != PROGRAM_forward].n) p->argument[n++] = h->memory[kind != PROGRAM_forward];
     for (int i = 0; i < p->n_input; i++) p->argument[n++] = p->input_data[i];
     if (kind == PROGRAM_gradient) p->argument[n++] = h->gradient;
     for (int i = 0; i < p->n_output; i++) p->argument[n++] = p->output_data[i];
@@ -208,6 +209,10 @@ int host_open(Host *h, Arena *a, const Unit *u)
     h->weights = aligned_bytes(a, u->weights_bytes);
     h->gradient = aligned_bytes(a, u->gradient ? u->weights_bytes : 0);
     h->state = aligned_bytes(a, u->state_bytes);
+    for (int of = 0; of < 2; of++) {
+        h->memory[of] = aligned_bytes(a, u->memory_bytes[of]);
+        host_reset(h, of);
+    }
     for (ProgramKind k = 0; k < PROGRAMS && !status; k++) {
         h->program[k].program = programs[k];
         if (!programs[k]) continue;
@@ -225,6 +230,14 @@ void host_close(Host *h)
 }
 
 void host_run(Host *h, ProgramKind kind) { h->program[kind].run(h->program[kind].argument); }
+
+void host_reset(Host *h, int of)
+{
+    const Fields *f = &h->unit->memory[of];
+    for (int i = 0; i < f->n; i++)
+        for (int64_t k = 0; k < f->at[i].buffer->elements; k++)
+            host_put(h, DTYPE_f32, (char *)h->memory[of] + f->at[i].offset, k, node_attr(f->at[i].node, ATTR_init)->init.a);
+}
 
 int host_output(const HostProgram *p, int r)
 {

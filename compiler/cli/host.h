@@ -23,6 +23,7 @@ typedef struct Host {
     void *threads;                 /* netc_threads of the library, or NULL */
     void *weights, *gradient;      /* weights_bytes each */
     void *state;                   /* state_bytes */
+    void *memory[2];               /* memory_bytes: of forward, of the training programs */
     HostCall call;
     HostProgram program[PROGRAMS];
 } Host;
@@ -32,6 +33,8 @@ typedef struct Host {
 int host_open(Host *h, Arena *a, const Unit *u);
 void host_close(Host *h);
 void host_run(Host *h, ProgramKind kind);
+/* What is kept from call to call begins anew: [0] of forward, [1] of the training programs. */
+void host_reset(Host *h, int of);
 
 /* The output that root r of the program's graph fills, or -1 (updates, gradients and metrics fill none). */
 int host_output(const HostProgram *p, int r);

@@ -45,6 +45,7 @@ static void shuffle(Stream *s, int64_t epoch)
 
 int64_t stream_sample(Stream *s, int64_t k)
 {
+    if (s->lanes) return k % s->lanes * (s->samples / s->lanes) + k % s->samples / s->lanes;
     if (k / s->samples != s->epoch) shuffle(s, k / s->samples);
     return s->order[k % s->samples];
 }

@@ -12,6 +12,7 @@ void init_fill(const Init *init, const char *name, uint64_t seed, double *x, int
    next, and none is short. */
 typedef struct Stream {
     uint64_t seed;
+    int64_t lanes;                 /* not 0: no shuffling; each of so many places reads a stretch of its own, in order */
     int64_t samples, epoch;        /* epoch: the one that `order` is for, or -1 */
     int64_t *order;
 } Stream;

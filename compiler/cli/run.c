@@ -29,11 +29,17 @@ static void result_put(Result *r, int64_t i, double v)
     else ((uint8_t *)r->array.data)[i] = (uint8_t)v;
 }
 
-/* Samples `first` to `first + valid`; what is not batched is the same for all. */
-static void results_put(Result *r, int64_t first, int64_t valid, const double *value)
+/* Which places of a batch are which samples of the set. */
+typedef struct Places { const Dataset *data; int64_t k, batch; } Places;
+
+static int64_t sample_at(const Places *p, int64_t place) { return dataset_sample(p->data, p->k, p->batch, place); }
+
+/* The k-th batch; what is not batched is the same for all. */
+static void results_put(Result *r, const Places *p, const double *value)
 {
-    for (int64_t i = 0; i < valid * r->per_sample; i++)
-        result_put(r, first * r->per_sample + i, value[r->batched ? i : i % r->per_sample]);
+    for (int64_t i = 0; i < p->batch && sample_at(p, i) >= 0; i++)
+        for (int64_t j = 0; j < r->per_sample; j++)
+            result_put(r, sample_at(p, i) * r->per_sample + j, value[r->batched ? i * r->per_sample + j : j]);
 }
 
 static int results_write(Arena *a, const char *dir, const Result *result, int n)
@@ -57,6 +63,14 @@ static uint64_t seed_of(const Session *s) { return s->options->seed >= 0 ? (uint
 
 /* ---- compiled ---- */
 
+static const double *output_values(const Host *h, Arena *scratch, int k)
+{
+    const HostProgram *p = &h->program[PROGRAM_forward];
+    double *x = NEW_ARRAY(scratch, double, p->output[k]->elements);
+    for (int64_t i = 0; i < p->output[k]->elements; i++) x[i] = host_get(h, p->output[k]->dtype, p->output_data[k], i);
+    return x;
+}
+
 static int run_compiled(Session *s, const Dataset *data)
 {
     Host host;
@@ -66,15 +80,13 @@ static int run_compiled(Session *s, const Dataset *data)
     const HostProgram *p = &host.program[PROGRAM_forward];
     Result *result = results_new(s->arena, p->program->graph, data->samples, &n);
     int64_t batch = p->program->graph->batch;
-    for (int64_t first = 0; first < data->samples; first += batch) {
-        int64_t valid = dataset_batch(data, &host, p, first, batch);
-        host.call = (HostCall){.seed = seed_of(s), .step = (uint64_t)(first / batch)};
+    for (Places at = {data, 0, batch}; at.k * batch < data->samples; at.k++) {
+        Arena *scratch = arena_new();
+        dataset_batch(data, &host, p, at.k, batch);
+        host.call = (HostCall){.seed = seed_of(s), .step = (uint64_t)at.k};
         host_run(&host, PROGRAM_forward);
-        for (int k = 0; k < n; k++)
-            for (int64_t i = 0; i < valid * result[k].per_sample; i++) {
-                int64_t from = result[k].batched ? i : i % result[k].per_sample;
-                result_put(&result[k], first * result[k].per_sample + i, host_get(&host, p->output[k]->dtype, p->output_data[k], from));
-            }
+        for (int k = 0; k < n; k++) results_put(&result[k], &at, output_values(&host, scratch, k));
+        arena_free(scratch);
     }
     host_close(&host);
     return results_write(s->arena, s->options->output, result, n);
@@ -82,20 +94,48 @@ static int run_compiled(Session *s, const Dataset *data)
 
 /* ---- interpreted ---- */
 
-typedef struct Samples { const Dataset *data; int64_t first, valid; Arena *arena; } Samples;
+/* What is kept from batch to batch. */
+typedef struct Kept { const Node *leaf; double *value; } Kept;
+
+typedef struct Samples { const Places *at; Arena *arena; const Kept *kept; int n_kept; } Samples;
+
+static Kept *kept_new(Arena *a, const Graph *g, int *n)
+{
+    Kept *kept = NEW_ARRAY(a, Kept, g->node.n + 1);
+    for (int i = 0; i < g->node.n; i++) {
+        const Node *leaf = g->node.at[i];
+        if (leaf->op != OP_state) continue;
+        const int64_t count = shape_elements(leaf->shape);
+        kept[*n] = (Kept){leaf, NEW_ARRAY(a, double, count)};
+        for (int64_t k = 0; k < count; k++) kept[*n].value[k] = node_attr(leaf, ATTR_init)->init.a;
+        ++*n;
+    }
+    return kept;
+}
+
+static void kept_update(const Graph *g, const double *const *value, const Kept *kept, int n)
+{
+    for (int r = 0; r < g->root.n; r++)
+        for (int i = 0; i < n; i++)
+            if (g->root.at[r].kind == ROOT_update && g->root.at[r].target == kept[i].leaf)
+                memcpy(kept[i].value, value[r], (size_t)shape_elements(kept[i].leaf->shape) * sizeof *value[r]);
+}
 
 /* Of a batch that is not full the last places repeat its first sample. */
 static const double *samples_leaf(void *user, const Node *leaf)
 {
     const Samples *s = user;
+    const Dataset *data = s->at->data;
+    for (int i = 0; i < s->n_kept; i++)
+        if (s->kept[i].leaf == leaf) return s->kept[i].value;
     int64_t n = shape_elements(leaf->shape), each = leaf->op == OP_input ? n / leaf->shape.dim[0] : n;
     double *x = NEW_ARRAY(s->arena, double, n);
     if (leaf->op == OP_param && leaf->value)
         for (int64_t i = 0; i < n; i++) x[i] = leaf->value[i];
-    for (int c = 0; c < s->data->n; c++)
-        for (int64_t i = 0; leaf->op == OP_input && !strcmp(s->data->name[c], leaf->name) && i < n; i++) {
-            int64_t sample = s->first + (i / each < s->valid ? i / each : 0);
-            x[i] = array_real(&s->data->column[c], sample * each + i % each);
+    for (int c = 0; c < data->n; c++)
+        for (int64_t i = 0; leaf->op == OP_input && !strcmp(data->name[c], leaf->name) && i < n; i++) {
+            const int64_t sample = sample_at(s->at, i / each);
+            x[i] = array_real(&data->column[c], (sample >= 0 ? sample : sample_at(s->at, 0)) * each + i % each);
         }
     return x;
 }
@@ -107,15 +147,18 @@ static int run_interpreted(Session *s, const Dataset *data)
     Graph *g = session_graph(s, MODE_infer, batch, "resolve");
     if (!g) return EXIT_model;
     if (s->options->weights && !graph_take_weights(g, s->options->weights, &status)) return status;
+    int n_kept = 0;
+    Kept *kept = kept_new(s->arena, g, &n_kept);
     Result *result = results_new(s->arena, g, data->samples, &n);
-    for (int64_t first = 0; first < data->samples; first += batch) {
+    for (Places at = {data, 0, batch}; at.k * batch < data->samples; at.k++) {
         Arena *scratch = arena_new();
-        Samples user = {data, first, data->samples - first < batch ? data->samples - first : batch, scratch};
-        EvalInputs in = {samples_leaf, &user, seed_of(s), (uint64_t)(first / batch)};
+        Samples user = {&at, scratch, kept, n_kept};
+        EvalInputs in = {samples_leaf, &user, seed_of(s), (uint64_t)at.k};
         const double **value = NEW_ARRAY(scratch, const double *, g->root.n + 1);
         graph_eval(g, scratch, &in, value);
         for (int r = 0, k = 0; r < g->root.n; r++)
-            if (g->root.at[r].kind == ROOT_output) results_put(&result[k++], first, user.valid, value[r]);
+            if (g->root.at[r].kind == ROOT_output) results_put(&result[k++], &at, value[r]);
+        kept_update(g, value, kept, n_kept);
         arena_free(scratch);
     }
     return results_write(s->arena, s->options->output, result, n);
@@ -129,6 +172,10 @@ int command_run(const Options *o)
     if (!status && !o->interpret) status = require_native(&s);
     if (!o->batch) s.compile.resolve.batch = RUN_BATCH;
     if (!status) status = session_compile(&s);
+    if (!status && !o->batch && s.unit.memory[0].n) {   /* one sample follows the other */
+        s.compile.resolve.batch = 1;
+        status = session_compile(&s);
+    }
     if (!status && !o->weights && s.unit.weights.n) status = usage_error(o->command, "--weights W.safetensors is missing");
     Dataset data;
     if (!status) status = dataset_load(&data, o->arena, o->input.at, o->input.n, s.unit.forward, NULL);

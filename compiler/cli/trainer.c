@@ -29,13 +29,18 @@ double evaluate_all(Score *s, const Dataset *ds, Host *h, Arena *scratch, const 
 {
     const HostProgram *p = &h->program[PROGRAM_evaluate];
     int64_t batch = p->program->graph->batch;
+    const size_t kept = (size_t)h->unit->memory_bytes[1];
+    void *before = arena_alloc(scratch, kept + 1);
+    memcpy(before, h->memory[1], kept);
+    host_reset(h, 1);
     score_reset(s);
-    for (int64_t first = 0; first < ds->samples && !(stop && *stop); first += batch) {
-        int64_t valid = dataset_batch(ds, h, p, first, batch);
-        h->call = (HostCall){.valid = (int32_t)valid, .step = (uint64_t)(first / batch)};
+    for (int64_t k = 0; k * batch < ds->samples && !(stop && *stop); k++) {
+        int64_t valid = dataset_batch(ds, h, p, k, batch);
+        h->call = (HostCall){.valid = (int32_t)valid, .step = (uint64_t)k};
         host_run(h, PROGRAM_evaluate);
         score_add(s, valid);
     }
+    memcpy(h->memory[1], before, kept);
     return score_finish(s, scratch);
 }
 
@@ -97,6 +102,11 @@ int trainer_init(Trainer *t, const TrainPlan *plan)
     t->plan = *plan;
     t->seed = o->seed >= 0 ? (uint64_t)o->seed : plan->seed;
     t->batch = u->step->graph->batch;
+    if (t->data.in_stretches) {
+        if (t->data.samples < t->batch) return fail(EXIT_model, "%" PRId64 " samples are too few for stretches at %" PRId64 " places of a batch",
+                                                    t->data.samples, t->batch);
+        t->data.samples -= t->data.samples % t->batch;
+    }
     t->epochs = o->epochs ? o->epochs : o->steps ? 0 : plan->epochs;
     int64_t steps = o->steps ? o->steps : plan->steps;
     t->steps = t->epochs ? steps_of_epochs(t->epochs, t->data.samples, t->batch) : steps;
@@ -108,6 +118,7 @@ int trainer_init(Trainer *t, const TrainPlan *plan)
     if (t->steps > INT64_MAX / t->batch - 1 || t->step > INT64_MAX / t->batch - 1) return fail(EXIT_model, "more steps than can be counted");
     t->epoch = t->step * t->batch / t->data.samples;
     stream_init(&t->stream, t->arena, t->seed, t->data.samples);
+    t->stream.lanes = t->data.in_stretches ? t->batch : 0;
     score_init(&t->train_score, t->arena, &t->host, PROGRAM_step);
     score_init(&t->valid_score, t->arena, &t->host, PROGRAM_evaluate);
     progress_init(&t->progress, o->quiet, t->step);
@@ -173,6 +184,7 @@ static int end_epoch(Trainer *t, double rate)
 static void run_step(Trainer *t, double rate)
 {
     const HostProgram *p = &t->host.program[PROGRAM_step];
+    if (t->step * t->batch % t->data.samples == 0) host_reset(&t->host, 1);
     for (int64_t i = 0; i < t->batch; i++)
         dataset_copy(&t->data, &t->host, p, stream_sample(&t->stream, t->step * t->batch + i), i);
     t->host.call = (HostCall){.rate = rate, .valid = (int32_t)t->batch, .seed = t->seed, .step = (uint64_t)t->step};

@@ -61,6 +61,7 @@ Arguments api_arguments(const Unit *u, const Program *p)
     Names names = {.arena = u->arena};
     add_argument(u, &a, &names, ARG_weights, NULL, "w");
     if (p == u->step) add_argument(u, &a, &names, ARG_state, NULL, "s");
+    if (u->memory[p != u->forward].n) add_argument(u, &a, &names, ARG_memory, NULL, "m");
     Names later = {.arena = u->arena};
     static const char *const fixed[] = {"gradient", "call", "workspace", "ws", "threads"};
     for (size_t i = 0; i < LENGTH(fixed) - (u->threads > 1 ? 0 : 1); i++) name_unique(&names, fixed[i]);
@@ -73,6 +74,8 @@ Arguments api_arguments(const Unit *u, const Program *p)
     return a;
 }
 
+static const char *memory_name(int of) { return of ? "train_memory" : "memory"; }
+
 bool api_leaves_out(const Unit *u, const Program *p, const Argument *a) { return p == u->forward && a->unread; }
 
 const char *api_argument(const Unit *u, const Program *p, const Argument *a)
@@ -81,6 +84,7 @@ const char *api_argument(const Unit *u, const Program *p, const Argument *a)
     switch (a->kind) {
     case ARG_weights: return arena_printf(m, "%s%s_weights *w", p == u->step ? "" : "const ", u->net);
     case ARG_state: return arena_printf(m, "%s_state *s", u->net);
+    case ARG_memory: return arena_printf(m, "%s%s_%s *m", p == u->gradient ? "const " : "", u->net, memory_name(p != u->forward));
     case ARG_gradient: return arena_printf(m, "%s_weights *gradient", u->net);
     case ARG_input: return arena_printf(m, "const %s *%s", c_type(a->buffer->dtype, u->f64), a->name);
     case ARG_output: return arena_printf(m, "%s *%s", c_type(a->buffer->dtype, u->f64), a->name);
@@ -129,6 +133,11 @@ ApiNames api_names(const Unit *u)
         }
     }
     for (int i = 0; i < u->state.n; i++) a.state[i] = name_unique(&state, u->state.at[i].name);
+    for (int of = 0; of < 2; of++) {
+        Names memory = {.arena = u->arena};
+        a.memory[of] = NEW_ARRAY(u->arena, const char *, u->memory[of].n + 1);
+        for (int i = 0; i < u->memory[of].n; i++) a.memory[of][i] = name_unique(&memory, u->memory[of].at[i].name);
+    }
     return a;
 }
 
@@ -166,6 +175,23 @@ static void write_struct(Writer *w, const Unit *u, const char *name, const Field
     }
     w->depth--;
     write_text(w, "} %s_%s;", u->net, name);
+    write_blank(w);
+}
+
+/* The struct, and the function that begins it. */
+static void write_memory(Writer *w, const Unit *u, const ApiNames *names, int of)
+{
+    const Fields *f = &u->memory[of];
+    if (!f->n) return;
+    write_text(w, "/* What %s from call to call; %s_%sreset begins it. */", of ? "the training functions keep" : "forward keeps", u->net, of ? "train_" : "");
+    write_struct(w, u, memory_name(of), f->at, f->n, names->memory[of]);
+    write_open(w, "static inline void %s_%sreset(%s_%s *m)", u->net, of ? "train_" : "", u->net, memory_name(of));
+    for (int i = 0; i < f->n; i++) {
+        Text start = {.arena = u->arena};
+        text_real(&start, node_attr(f->at[i].node, ATTR_init)->init.a, u->f64);
+        write_text(w, "for (int i = 0; i < %lld; i++) m->%s[i] = %s;", (long long)f->at[i].buffer->elements, names->memory[of][i], start.s);
+    }
+    write_close(w, NULL);
     write_blank(w);
 }
 
@@ -331,6 +357,7 @@ static void write_training(Writer *w, const Unit *u, const ApiNames *names)
     write_blank(w);
     write_text(w, "/* What the optimiser remembers from step to step; all zeros before the first. */");
     write_struct(w, u, "state", u->state.at, u->state.n, names->state);
+    write_memory(w, u, names, 1);
     write_prototype(w, u, u->step, arena_printf(u->arena,
         "One step of training on %s_TRAIN_BATCH samples: w and s become their new values.%s", upper, several_losses(u->step) ?
         "\n   The losses follow each other, each from the weights as the one before left them." : ""));
@@ -394,6 +421,10 @@ static void write_usage(Writer *w, const Unit *u)
         }
         if (u->embed == EMBED_none || u->embed == EMBED_file) write_text(w, "       static %s_weights weights;                      fill it", net);
         if (program_takes_call(u, u->forward)) write_text(w, "       const %s_call *call = &(%s_call){ .seed = 1 };", net, net);
+        if (u->memory[0].n) {
+            write_text(w, "       static %s_memory memory, *m = &memory;", net);
+            write_text(w, "       %s_reset(m);                                      where a sequence begins", net);
+        }
         if (u->threads > 1) {
             write_text(w, "       static netc_threads pool, *threads = &pool;       or NULL: alone");
             write_text(w, "       netc_threads_start(threads, %d);", u->threads);
@@ -404,8 +435,9 @@ static void write_usage(Writer *w, const Unit *u)
     }
     write_text(w, "   All memory is the caller's. Weights, state, gradient and workspace are aligned to 64 bytes (the structs ask for");
     write_text(w, "   that themselves), inputs and outputs as their type is. The workspace may hold anything before a call and holds");
-    write_text(w, "   nothing of use behind it. Nothing is allocated or kept between calls: threads may run at the same time on the");
-    write_text(w, "   same weights, each with its own workspace and outputs.%s", u->threads > 1 ? "" : " */");
+    write_text(w, "   nothing of use behind it. Nothing is allocated%s: threads may run at the same time on the",
+               u->memory[0].n || u->memory[1].n ? ", and what is kept between calls is in m" : " or kept between calls");
+    write_text(w, "   same weights, each with its own workspace%s and outputs.%s", u->memory[0].n || u->memory[1].n ? ", memory" : "", u->threads > 1 ? "" : " */");
     if (u->threads > 1) {
         write_text(w, "   The work of a call is cut for %d threads. Results do not depend on how many there are, to the bit. A netc_threads", u->threads);
         write_text(w, "   serves one call at a time. */");
@@ -436,6 +468,7 @@ const char *api_header(const Unit *u, const ApiNames *names)
     write_embedded(&w, u);
     bool draws = u->forward && program_takes_call(u, u->forward);
     if (trains(u) || draws) write_call_struct(&w, u);
+    write_memory(&w, u, names, 0);
     if (u->forward)
         write_prototype(&w, u, u->forward, arena_printf(u->arena, "Inference on %s_BATCH samples.%s", upper, !draws ? "" :
             "\n   The net draws random numbers: others for another call->seed or call->step, the same for the same."));

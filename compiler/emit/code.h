@@ -134,7 +134,7 @@ const char *value_as_scalar(const Body *b, int value, const int *at);
 /* ---- parts of the files ---- */
 
 typedef struct ApiNames {          /* C names of the struct fields, and the hash of names, shapes and layouts */
-    const char **weight, **state;
+    const char **weight, **state, **memory[2];
     uint64_t hash;
 } ApiNames;
 
@@ -143,7 +143,7 @@ const Program *train_program(const Unit *u, int i);
 ApiNames api_names(const Unit *u);
 const char *api_header(const Unit *u, const ApiNames *names);
 /* One argument of an entry function, in order. */
-typedef enum ArgumentKind { ARG_weights, ARG_state, ARG_input, ARG_gradient, ARG_output, ARG_call, ARG_workspace, ARG_threads } ArgumentKind;
+typedef enum ArgumentKind { ARG_weights, ARG_state, ARG_memory, ARG_input, ARG_gradient, ARG_output, ARG_call, ARG_workspace, ARG_threads } ArgumentKind;
 typedef struct Argument { ArgumentKind kind; const Buffer *buffer; const char *name; bool unread; } Argument;
 typedef struct Arguments { VEC(Argument) at; } Arguments;
 /* `unread`: an input that no kernel of the program reads; forward leaves it out. */

@@ -9,29 +9,31 @@
 
 static int64_t element_bytes(const Unit *u) { return u->f64 ? 8 : 4; }
 
+static void add_field(const Unit *u, Fields *all, int64_t *bytes, const Buffer *b)
+{
+    for (int k = 0; k < all->n; k++)
+        if (!strcmp(all->at[k].name, b->node->name)) return;
+    Field field = {.name = b->node->name, .node = b->node, .buffer = b, .offset = *bytes};
+    *bytes += (b->elements * element_bytes(u) + 63) / 64 * 64;
+    vec_push(u->arena, all, field);
+}
+
 static void add_fields(Unit *u, const Program *p)
 {
+    const int of = p != u->forward;
     for (int i = 0; p && i < p->buffer.n; i++) {
         const Buffer *b = p->buffer.at[i];
-        if ((b->kind != BUF_param && b->kind != BUF_state) || b->base) continue;
-        Field field = {.name = b->node->name, .node = b->node, .buffer = b};
-        bool known = false;
-        int n = b->kind == BUF_param ? u->weights.n : u->state.n;
-        const Field *all = b->kind == BUF_param ? u->weights.at : u->state.at;
-        for (int k = 0; k < n; k++) known |= !strcmp(all[k].name, field.name);
-        if (known) continue;
-        int64_t *bytes = b->kind == BUF_param ? &u->weights_bytes : &u->state_bytes;
-        field.offset = *bytes;
-        *bytes += (b->elements * element_bytes(u) + 63) / 64 * 64;
-        if (b->kind == BUF_param) vec_push(u->arena, &u->weights, field);
-        else vec_push(u->arena, &u->state, field);
+        if (b->base) continue;
+        if (b->kind == BUF_param) add_field(u, &u->weights, &u->weights_bytes, b);
+        if (b->kind == BUF_state) add_field(u, &u->state, &u->state_bytes, b);
+        if (b->kind == BUF_memory) add_field(u, &u->memory[of], &u->memory_bytes[of], b);
     }
 }
 
 void unit_fields(Unit *u)
 {
-    u->weights.n = u->state.n = 0;
-    u->weights_bytes = u->state_bytes = 0;
+    u->weights.n = u->state.n = u->memory[0].n = u->memory[1].n = 0;
+    u->weights_bytes = u->state_bytes = u->memory_bytes[0] = u->memory_bytes[1] = 0;
     add_fields(u, u->step);
     add_fields(u, u->gradient);
     add_fields(u, u->evaluate);

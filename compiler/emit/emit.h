@@ -15,6 +15,8 @@ typedef struct Field {
     int64_t offset;          /* bytes, from the struct's start; multiple of 64 */
 } Field;
 
+typedef VEC(Field) Fields;
+
 /* What is written for one net. The programs' params agree in shape and layout where they share a name. */
 typedef struct Unit {
     Arena *arena;
@@ -30,14 +32,16 @@ typedef struct Unit {
     const Program *evaluate;      /* NET_backward.c: the three below; all NULL without --train */
     const Program *gradient;
     const Program *step;
-    VEC(Field) weights;           /* params of all programs, by first use in step, evaluate, forward */
+    Fields weights;               /* params of all programs, by first use in step, evaluate, forward */
     int64_t weights_bytes;        /* sizeof NET_weights */
-    VEC(Field) state;
+    Fields state;
     int64_t state_bytes;
+    Fields memory[2];             /* what the caller keeps from call to call: [0] of forward, [1] of the training programs */
+    int64_t memory_bytes[2];
     Embed embed;                  /* not none: every weight has node->value */
 } Unit;
 
-/* Fills weights and state from the programs. */
+/* Fills weights, state and memory from the programs. */
 void unit_fields(Unit *u);
 
 typedef struct EmittedFile { const char *name; const char *bytes; size_t size; } EmittedFile;
@@ -48,11 +52,11 @@ typedef struct Emitted { VEC(EmittedFile) file; } Emitted;
 void emit_unit(const Unit *u, Emitted *out);
 
 /* NET_host.c, for netc's own use through dlopen, not for users:
-       void netc_forward(void *const *p);   p: weights, inputs ..., outputs ..., call where it draws, workspace, threads
-       void netc_evaluate(void *const *p);  p: weights, inputs ..., outputs ..., call, workspace, threads
-       void netc_gradient(void *const *p);  p: weights, inputs ..., gradient, outputs ..., call, workspace, threads
-       void netc_step(void *const *p);      p: weights, state, inputs ..., outputs ..., call, workspace, threads
-   threads: netc_threads * or NULL, only in a unit with threads.
+       void netc_forward(void *const *p);   p: weights, memory, inputs ..., outputs ..., call where it draws, workspace, threads
+       void netc_evaluate(void *const *p);  p: weights, memory, inputs ..., outputs ..., call, workspace, threads
+       void netc_gradient(void *const *p);  p: weights, memory, inputs ..., gradient, outputs ..., call, workspace, threads
+       void netc_step(void *const *p);      p: weights, state, memory, inputs ..., outputs ..., call, workspace, threads
+   memory: only where the unit has fields for the program. threads: netc_threads * or NULL, only in a unit with threads.
    inputs: the program's BUF_input buffers by id; outputs: its BUF_output buffers by id, that is in root order
    (loss, totals, named outputs, each a pointer to its elements). call: const HostCall *. */
 /* In a unit with threads also

@@ -104,6 +104,10 @@ static const char *buffer_name(Entry *e, const Buffer *b, Tables *tables)
     case BUF_input: case BUF_output: return argument_name(e, b);
     case BUF_param: return arena_printf(a, "w->%s", field_name(u->weights.at, u->weights.n, e->api->weight, b));
     case BUF_state: return arena_printf(a, "s->%s", field_name(u->state.at, u->state.n, e->api->state, b));
+    case BUF_memory: {
+        const int of = e->program != u->forward;
+        return arena_printf(a, "m->%s", field_name(u->memory[of].at, u->memory[of].n, e->api->memory[of], b));
+    }
     case BUF_gradient: return arena_printf(a, "gradient->%s", field_name(u->weights.at, u->weights.n, e->api->weight, b));
     case BUF_constant: return table_name(tables, b);
     case BUF_scalar: return name_unique(&e->names, b->name);
@@ -223,10 +227,10 @@ static void write_locals(Writer *w, const Entry *e)
 /* Arguments that no kernel takes. */
 static void write_unused(Writer *w, const Entry *e)
 {
-    bool weights = e->kinds & 1u << BUF_param, state = e->kinds & 1u << BUF_state, gradient = e->kinds & 1u << BUF_gradient;
+    bool weights = e->kinds & 1u << BUF_param, state = e->kinds & 1u << BUF_state, memory = e->kinds & 1u << BUF_memory, gradient = e->kinds & 1u << BUF_gradient;
     for (int i = 0; i < e->arguments.at.n; i++) {
         const Argument *a = &e->arguments.at.at[i];
-        bool unused = (a->kind == ARG_weights && !weights) || (a->kind == ARG_state && !state) || (a->kind == ARG_gradient && !gradient) ||
+        bool unused = (a->kind == ARG_weights && !weights) || (a->kind == ARG_state && !state) || (a->kind == ARG_memory && !memory) || (a->kind == ARG_gradient && !gradient) ||
                       ((a->kind == ARG_input || a->kind == ARG_output) && !local_name(e, a->buffer));
         if (unused && !splits(e) && !(e->program == e->unit->forward && a->unread)) write_line(w, "(void)%s;", a->name);
     }
@@ -351,9 +355,9 @@ static void add_runs(Entry *e, Tables *tables)
 void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program *p, Functions *f, const Program *const *all, int n)
 {
     Entry e = {.unit = u, .api = names, .program = p, .arguments = api_arguments(u, p), .names.arena = u->arena};
-    static const char *const fixed[] = {"w", "s", "gradient", "call", "workspace", "ws", "place", "place_const",
+    static const char *const fixed[] = {"w", "s", "m", "gradient", "call", "workspace", "ws", "place", "place_const",
                                         "threads", "all", "bound", "part", "arguments"};
-    for (size_t i = 0; i < (u->threads > 1 ? LENGTH(fixed) : 8); i++) name_unique(&e.names, fixed[i]);
+    for (size_t i = 0; i < (u->threads > 1 ? LENGTH(fixed) : 9); i++) name_unique(&e.names, fixed[i]);
     for (int i = 0; i < e.arguments.at.n; i++)
         if (e.arguments.at.at[i].buffer) name_unique(&e.names, e.arguments.at.at[i].name);
     Names ignored = {.arena = u->arena};

@@ -312,7 +312,7 @@ static void write_stmt(Body *b, const Stmt *s)
 static const char *pointer_name(const Buffer *b, bool written)
 {
     switch (b->kind) {
-    case BUF_param: case BUF_state: return name_last(b->name);
+    case BUF_param: case BUF_state: case BUF_memory: return name_last(b->name);
     case BUF_gradient: return "gradient";
     case BUF_constant: return "table";
     case BUF_scalar: return b->name;

@@ -11,6 +11,7 @@ typedef enum BufferKind {
     BUF_output,      /* argument, written */
     BUF_param,       /* field of the weights */
     BUF_state,       /* field of the optimiser's state */
+    BUF_memory,      /* field of what the caller keeps for the net from call to call */
     BUF_gradient,    /* field of the gradients: laid out as the param it belongs to */
     BUF_constant,    /* static const array in the file; `data` holds it */
     BUF_scalar,      /* field of the call's numbers: rate, step, valid; seed and step feed EX_random */

@@ -75,8 +75,8 @@ const char *shape_leaf(Graph *g, Node *n)
     bool named = n->op == OP_input || n->op == OP_param || n->op == OP_state || n->op == OP_scalar;
     if (named && (!n->name || !*n->name)) return "it needs a name";
     if (n->op == OP_scalar && (s.rank || n->dtype != DTYPE_f32)) return "a scalar is f32 of rank 0";
-    if ((n->op == OP_param || n->op == OP_state) && (n->batched || n->dtype != DTYPE_f32))
-        return "it is f32 and not batched";
+    if (n->op == OP_param && n->batched) return "it is not batched";
+    if ((n->op == OP_param || n->op == OP_state) && n->dtype != DTYPE_f32) return "it is f32";
     if (n->op == OP_random && (n->dtype != DTYPE_f32 || !ints_within(n, ATTR_key, 1, 0, UINT32_MAX)))
         return "it needs a key below 2^32";
     if (n->op == OP_iota) return check_iota(n);

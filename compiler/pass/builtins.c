@@ -315,6 +315,15 @@ static Value filled(Call *c, double number)
 static Value call_zeros(Call *c) { return filled(c, 0); }
 static Value call_ones(Call *c) { return filled(c, 1); }
 
+static Value call_fill(Call *c)
+{
+    double number;
+    Shape s;
+    if (!value_to_real(c->r, c->arg[0], c->at[0], "what fills a tensor", &number)) return value_poison();
+    if (!value_to_shape(c->r, &c->arg[1], 1, c->at[1], &s)) return value_poison();
+    return value_tensor(node_fill(c->r->graph, number, s, false));
+}
+
 static Value call_iota(Call *c)
 {
     int64_t n;
@@ -478,7 +487,7 @@ const Builtin builtins[] = {
     {"reshape", "x, shape", call_reshape}, {"transpose", "x, axes", call_transpose}, {"concat", "list, axis=", call_concat},
     {"split", "x, parts, axis=", call_split}, {"pad", "x, low, high=, value=", call_pad}, {"slice", "x, start, size", call_slice},
     {"reverse", "x, axis", call_reverse},
-    {"zeros", "...", call_zeros}, {"ones", "...", call_ones}, {"iota", "n", call_iota}, {"one_hot", "label, classes", call_one_hot},
+    {"zeros", "...", call_zeros}, {"ones", "...", call_ones}, {"fill", "value, shape", call_fill}, {"iota", "n", call_iota}, {"one_hot", "label, classes", call_one_hot},
     {"random_uniform", "...", call_random_uniform}, {"random_normal", "...", call_random_normal},
     {"uniform", "low, high", call_uniform}, {"normal", "mean, deviation", call_normal}, {"untrained", "start", call_untrained},
     {"len", "list", call_len}, {"product", "list", call_product}, {"per_axis", "value, axes", call_per_axis},

@@ -221,13 +221,13 @@ static bool may_choose(const Node *n)
     return n->op != OP_input && n->op != OP_scalar && !n->has_layout;
 }
 
-/* Even row-major is written down for parameters, so that other programs of the net take it over. */
+/* Even row-major is written down for parameters and what is kept between calls, so that other programs of the net take it over. */
 static void set_layouts(Layout *l, int count)
 {
     for (int i = 0; i < count; i++) {
         Node *n = l->graph->node.at[i];
         const Order order = order_of(l, n);
-        if (!may_choose(n) || n->shape.rank < 2 || (is_row_major(&order) && n->op != OP_param)) continue;
+        if (!may_choose(n) || n->shape.rank < 2 || (is_row_major(&order) && n->op != OP_param && !(n->op == OP_state && n->batched))) continue;
         n->has_layout = true;
         memcpy(n->layout, order.dim, sizeof n->layout);
     }

@@ -48,7 +48,7 @@ static const char *layer_name(Resolver *r, const char *name)
     return count ? arena_printf(r->arena, "%s_%d", name, count) : name;
 }
 
-static const char *path_join(Arena *a, const char *path, const char *name)
+const char *path_join(Arena *a, const char *path, const char *name)
 {
     return *path ? arena_printf(a, "%s.%s", path, name) : name;
 }
@@ -174,6 +174,7 @@ static Value call_block(Resolver *r, const Ast *block, bool prelude, const Ast *
         vec_push(r->arena, &frame.scope->binding, (Binding){names[i], v});
     }
     if (!bad) resolve_body(r, block->kid[1]);
+    resolve_states_end(r);
     if (!bad && !frame.returned) {
         diag_error(r->diag, block->name_span.begin ? block->name_span : block->span, "the block `%s` does not return a value", call->text);
         bad = true;
@@ -289,7 +290,7 @@ static bool resolve_type(Resolver *r, const Ast *type, DType *t, Shape *s)
 
 static void define(Resolver *r, const Ast *name, Value v) { scope_set(r->arena, r->frame->scope, name->text, v); }
 
-static Shape with_batch(Resolver *r, Shape s)
+Shape with_batch(Resolver *r, Shape s)
 {
     Shape full = {.rank = s.rank + 1, .dim = {r->graph->batch}};
     memcpy(full.dim + 1, s.dim, (size_t)s.rank * sizeof *s.dim);
@@ -542,10 +543,7 @@ static void resolve_statement(Resolver *r, const Ast *s)
     case AST_return: resolve_return(r, s); break;
     case AST_scan: resolve_scan(r, s); break;
     case AST_yield: resolve_yield(r, s); break;
-    case AST_state:
-        resolve_error(r, s->span, "`state` is not yet supported");
-        for (int i = 0; i < s->kid[0]->n; i++) define(r, s->kid[0]->kid[i], value_poison());
-        break;
+    case AST_state: resolve_state(r, s); break;
     default: break;   /* AST_error: reported by the parser */
     }
 }
@@ -659,6 +657,7 @@ Graph *resolve(Model *m, const ResolveOptions *options)
     Frame frame = {.path = "", .name = name, .ast = net, .is_net = true, .scope = scope_new(m->arena, NULL)};
     r->frame = &frame;
     resolve_body(r, net->kid[0]);
+    resolve_states_end(r);
     if (m->diag->errors == errors && options->mode == MODE_infer && !r->graph->root.n)
         diag_error(m->diag, net->name_span.begin ? net->name_span : net->span, "the net `%s` has no output", name);
     if (m->diag->errors > errors) {

@@ -161,6 +161,7 @@ static Value expand(Resolver *r, const Ast *net, const Ast *call, const Given *g
     r->frame = &frame;
     r->graph->label = frame.path;
     resolve_body(r, net->kid[0]);
+    resolve_states_end(r);
     r->frame = frame.up;
     r->graph->label = label;
     if (r->diag->errors == errors && !frame.output.n) resolve_error(r, call->span, "the net `%s` has no output to call it for", net->text);

@@ -73,6 +73,9 @@ typedef struct Scan Scan;   /* resolve_scan.c */
 /* A loss so far; its mean over the set and, of the first, its root, in evaluation. */
 typedef struct Loss { const char *name; bool named; Node *mean; int root; } Loss;
 
+/* What `state` made; `scope` is where its name is. */
+typedef struct State { const Ast *name; Node *node; Scope *scope; } State;
+
 /* One block or net being expanded. */
 typedef struct Frame {
     struct Frame *up;
@@ -88,6 +91,7 @@ typedef struct Frame {
     VEC(Binding) output;     /* net: its outputs so far */
     Scope *scope;
     Scan *scan;              /* whose body it is, or NULL */
+    VEC(State) state;
     VEC(Used) used;          /* layer names in this path */
     const char *label;       /* of the pipe being evaluated, for the call it labels */
     bool returned;
@@ -124,6 +128,12 @@ void resolve_body(Resolver *r, const Ast *body);
 /* A tuple of what the steps yield, stacked; it may be empty. */
 Value resolve_scan(Resolver *r, const Ast *scan);
 void resolve_yield(Resolver *r, const Ast *yield);
+void resolve_state(Resolver *r, const Ast *state);
+/* The states of the frame become what their names are bound to now. */
+void resolve_states_end(Resolver *r);
+/* "layer.0" and "weight" */
+const char *path_join(Arena *a, const char *path, const char *name);
+Shape with_batch(Resolver *r, Shape s);
 /* Counts one more; false after an error when there are too many. */
 bool iteration(Resolver *r, Span span);
 Value *scope_find(Scope *s, const char *name);

@@ -34,7 +34,6 @@ bad nul_byte        ':1:[0-9]*: error: '           'net a { input x : f32[4] \0 
 bad assertion       ':2:.*error: '                 'net a { input x : f32[4]\n h : f32[5] = x -> dense(6) output h }\n'
 bad fraction        'error: .*whole'               'net a { input x : f32[4] output y = x -> dense(7 / 2) }\n'
 bad recursion       'error: '                      'block b(x) { return x -> b }\nnet a { input x : f32[4] output y = x -> b }\n'
-bad state           'error: .*not yet supported'   'net a { input x : f32[4] state h = zeros(4) output y = x + h }\n'
 bad net_recursion   ':2:[0-9]*: error: .*itself'   'net a { input x : f32[4] output y = b(x) }\nnet b { input x : f32[4] output y = a(x) }\n'
 bad unknown_option  'error: '                      'net a { input x : f32[4] input y : f32[4] p = x -> dense(4) output p loss mse(p, y) }\ntrain a { optimiser = sgd(rate=0.1) }\n'
 bad mixed_totals    'error: .*totals'              'net a { input x : f32[4] input k : i32 in 0..4 output y = x -> dense(4) metric accuracy(y, k, ignore=1) + mean(x) }\n'

@@ -23,7 +23,7 @@ static const char *const run_names[RUNS] = {"forward", "evaluate", "gradient", "
 
 /* One argument of a call: its bytes before, and which tensors of the reference it is compared with afterwards. */
 typedef struct Arg {
-    enum { ARG_plain, ARG_weights, ARG_state, ARG_gradient, ARG_output } kind;
+    enum { ARG_plain, ARG_weights, ARG_state, ARG_memory, ARG_gradient, ARG_output } kind;
     size_t bytes;
     char *data;
     const Buffer *buffer;      /* ARG_output */
@@ -125,6 +125,8 @@ static void make_args(Case *c, Program4 run, const Program *p)
     const Unit *u = &c->unit;
     fill_fields(c, add_arg(c, run, ARG_weights, (size_t)u->weights_bytes)->data, u->weights.at, u->weights.n);
     if (run == RUN_step) fill_fields(c, add_arg(c, run, ARG_state, (size_t)u->state_bytes)->data, u->state.at, u->state.n);
+    const Fields *kept = &u->memory[run != RUN_forward];
+    if (kept->n) fill_fields(c, add_arg(c, run, ARG_memory, (size_t)u->memory_bytes[run != RUN_forward])->data, kept->at, kept->n);
     for (int i = 0; i < p->buffer.n; i++) {
         const Buffer *b = p->buffer.at[i];
         if (b->kind != BUF_input || b->base) continue;
@@ -327,10 +329,12 @@ static const char *compare_root(Case *c, Program4 run, const Root *r, const doub
         f = field_find(u->weights.at, u->weights.n, r->target->name);
         wanted = ARG_gradient;
     } else if (r->kind == ROOT_update) {
-        if (run != RUN_step) return NULL;
+        const Fields *kept = &u->memory[run != RUN_forward];
+        if (run == RUN_gradient || (run != RUN_step && !r->target->batched)) return NULL;
         bool param = r->target->op == OP_param;
         f = param ? field_find(u->weights.at, u->weights.n, r->target->name) : field_find(u->state.at, u->state.n, r->target->name);
         wanted = param ? ARG_weights : ARG_state;
+        if (r->target->batched) f = field_find(kept->at, kept->n, r->target->name), wanted = ARG_memory;
     }
     int seen = 0;
     for (int k = 0; k < c->arg[run].n; k++) {

@@ -17,5 +17,6 @@ Node *folded(Graph *g, Node *n);
 void fold_graph(Graph *g, bool stops);
 /* Makes equal nodes one, and sorts. */
 void share_graph(Graph *g);
+bool contracts_equal(const Contract *x, const Contract *y);
 
 #endif

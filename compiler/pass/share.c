@@ -42,7 +42,7 @@ static bool maps_equal(const IndexMap *x, const IndexMap *y)
     return true;
 }
 
-static bool contracts_equal(const Contract *x, const Contract *y)
+bool contracts_equal(const Contract *x, const Contract *y)
 {
     return x->n_axes == y->n_axes && !memcmp(x->extent, y->extent, (size_t)x->n_axes * sizeof *x->extent) &&
            maps_equal(&x->a, &y->a) && maps_equal(&x->b, &y->b) && maps_equal(&x->out, &y->out);

@@ -41,6 +41,7 @@ typedef struct Pointer {
     const Buffer *buffer;          /* a root */
     const char *name;
     bool written;
+    int64_t offset;                /* elements from the buffer's start to where it points */
 } Pointer;
 
 /* One kernel as a C function whose text does not depend on which buffers it is called with. */
@@ -51,11 +52,16 @@ typedef struct Function {
     VEC(const Kernel *) shared;    /* others */
 } Function;
 
+typedef struct Operand {
+    const Buffer *buffer;          /* a root */
+    int64_t offset;                /* elements */
+    int64_t place;                 /* bytes from the start of workspace or struct, by calls_place; elsewhere elements */
+} Operand;
+
 typedef struct Call {
     const Function *function;
-    VEC(const Buffer *) argument;  /* roots */
+    VEC(Operand) argument;
     bool looped;                   /* one round of a run */
-    int64_t *place;                /* of each argument, by calls_place; 0 where it has a name alone */
     VEC(uint32_t) key;             /* of the random draws, behind the buffers */
     Split split;                   /* behind them, where a part begins and ends */
 } Call;
@@ -70,7 +76,7 @@ typedef struct Functions {
 /* `times` rounds of `period` calls each, to the same functions in the same order; only where their tensors lie differs. */
 typedef struct Run { int first, period, times; } Run;
 typedef const char *(*RunNames)(const void *user, const Buffer *b);
-/* Whether the tensor may lie elsewhere in each round; other arguments are the same buffer. */
+/* Whether it may be another tensor in each round; other arguments are the same buffer, if not the same place in it. */
 bool run_moves(const Buffer *b);
 void calls_place(const Unit *u, Call *const *call, int n);
 /* The run from call `first` on that saves most text; one call in one round where a loop would save too little. */

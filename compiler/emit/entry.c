@@ -128,7 +128,7 @@ static const char *local_name(const void *entry, const Buffer *b)
 static void add_locals(Entry *e, const Call *c, Tables *tables)
 {
     for (int i = 0; i < c->argument.n; i++) {
-        const Buffer *b = c->argument.at[i];
+        const Buffer *b = c->argument.at[i].buffer;
         e->kinds |= 1u << b->kind;
         if ((c->looped && run_moves(b)) || local_name(e, b)) continue;
         Local l = {b, buffer_name(e, b, tables)};
@@ -157,7 +157,7 @@ static bool splits(const Entry *e)
 static bool takes(const Call *c, const Buffer *b)
 {
     for (int i = 0; i < c->argument.n; i++)
-        if (c->argument.at[i] == b) return true;
+        if (c->argument.at[i].buffer == b) return true;
     return false;
 }
 
@@ -246,7 +246,11 @@ static const char *local_code(const Entry *e, const Buffer *b, const char *in)
 static void write_call(Writer *w, const Entry *e, const Call *c, const char *in, const char *bounds)
 {
     Text t = {.arena = e->unit->arena};
-    for (int i = 0; i < c->argument.n; i++) text_printf(&t, "%s%s", i ? ", " : "", local_code(e, c->argument.at[i], in));
+    for (int i = 0; i < c->argument.n; i++) {
+        const Operand *o = &c->argument.at[i];
+        text_printf(&t, "%s%s", i ? ", " : "", local_code(e, o->buffer, in));
+        if (o->offset) text_printf(&t, " + %lld", (long long)o->offset);
+    }
     for (int i = 0; i < c->key.n; i++) {
         int k = 0;
         while (e->key.at[k] != c->key.at[i]) k++;

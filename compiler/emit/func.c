@@ -327,7 +327,7 @@ static void add_pointer(Body *b, const Buffer *buffer, bool written)
             b->pointer.at[i].written |= written;
             return;
         }
-    Pointer p = {buffer, name_unique(&b->names, pointer_name(buffer, written)), written};
+    Pointer p = {buffer, name_unique(&b->names, pointer_name(buffer, written)), written, 0};
     vec_push(b->arena, &b->pointer, p);
 }
 
@@ -362,6 +362,23 @@ static void collect(Body *b)
     b->end = name_unique(&b->names, "end");
 }
 
+/* A pointer is to the first element that the kernel names, so that kernels that differ in where they begin are alike. */
+static void lift_offsets(Body *b)
+{
+    Nest *n = b->nest;
+    for (int i = 0; i < b->pointer.n; i++) {
+        Pointer *p = &b->pointer.at[i];
+        p->offset = p->buffer == n->out ? n->store.offset : INT64_MAX;
+        for (int k = 0; k < n->value.n; k++) {
+            const Value *v = &n->value.at[k];
+            if (v->kind == EX_load && v->buffer == p->buffer && v->at.offset < p->offset) p->offset = v->at.offset;
+        }
+        for (int k = 0; k < n->value.n; k++)
+            if (n->value.at[k].kind == EX_load && n->value.at[k].buffer == p->buffer) n->value.at[k].at.offset -= p->offset;
+        if (p->buffer == n->out) n->store.offset -= p->offset;
+    }
+}
+
 static void write_parameters(Body *b)
 {
     Text t = {.arena = b->arena};
@@ -383,6 +400,7 @@ static void body_init(Body *b, const Functions *f, const Kernel *k)
     split_choose(b->nest, &b->plan, b->target, f->unit->threads, f->unit->part_cycles > 0 ? f->unit->part_cycles : PART_CYCLES, &b->split);
     for (int i = 0; i < AXES_MAX; i++) b->frame[i].count = 1;
     collect(b);
+    lift_offsets(b);
     body_name_values(b);
 }
 
@@ -391,7 +409,7 @@ static Call *call_of(const Functions *f, const Body *b, const Function *function
     Call *c = NEW(f->arena, Call);
     c->function = function;
     c->split = b->split;
-    for (int i = 0; i < b->pointer.n; i++) vec_push(f->arena, &c->argument, b->pointer.at[i].buffer);
+    for (int i = 0; i < b->pointer.n; i++) vec_push(f->arena, &c->argument, (Operand){b->pointer.at[i].buffer, b->pointer.at[i].offset, 0});
     for (int i = 0; i < b->key.n; i++) vec_push(f->arena, &c->key, b->key.at[i]);
     return c;
 }

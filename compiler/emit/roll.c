@@ -16,7 +16,7 @@ static bool calls_match(const Call *x, const Call *y)
 {
     if (x->function != y->function || x->split.axis >= 0 || y->split.axis >= 0) return false;
     for (int i = 0; i < x->argument.n; i++) {
-        const Buffer *p = x->argument.at[i], *q = y->argument.at[i];
+        const Buffer *p = x->argument.at[i].buffer, *q = y->argument.at[i].buffer;
         if (p->kind != q->kind || (!run_moves(p) && p != q)) return false;
     }
     return true;
@@ -35,11 +35,12 @@ static int64_t place_of(const Unit *u, const Buffer *b)
 
 void calls_place(const Unit *u, Call *const *call, int n)
 {
-    for (int i = 0; i < n; i++) {
-        call[i]->place = NEW_ARRAY(u->arena, int64_t, call[i]->argument.n);
-        for (int k = 0; k < call[i]->argument.n; k++)
-            call[i]->place[k] = run_moves(call[i]->argument.at[k]) ? place_of(u, call[i]->argument.at[k]) : 0;
-    }
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < call[i]->argument.n; k++) {
+            Operand *o = &call[i]->argument.at[k];
+            int64_t bytes = u->f64 && o->buffer->dtype == DTYPE_f32 ? 8 : dtype_bytes(o->buffer->dtype);
+            o->place = run_moves(o->buffer) ? place_of(u, o->buffer) + o->offset * bytes : o->offset;
+        }
 }
 
 /* How often the calls from `first` on repeat with that period. */
@@ -55,7 +56,8 @@ static bool is_regular(Call *const *call, const Run *r)
 {
     for (int k = r->first; k < r->first + r->period * (r->times - 2); k++)
         for (int i = 0; i < call[k]->argument.n; i++) {
-            const int64_t at[3] = {call[k]->place[i], call[k + r->period]->place[i], call[k + 2 * r->period]->place[i]};
+            const int64_t at[3] = {call[k]->argument.at[i].place, call[k + r->period]->argument.at[i].place,
+                                   call[k + 2 * r->period]->argument.at[i].place};
             if (at[2] - at[1] != at[1] - at[0] || at[1] < at[0]) return false;
         }
     for (int k = r->first; k < r->first + r->period; k++)
@@ -111,13 +113,14 @@ static const char *number_of(Rows *r, const int64_t *at, const char *suffix)
     return arena_printf(r->arena, "%s[%s][%d]", r->name, r->variable, k);
 }
 
-static const char *argument_text(Rows *r, Call *const *call, int which, bool constant)
+static const char *argument_text(Rows *r, Call *const *call, int which, bool constant, RunNames name_of, const void *user)
 {
     static const char *const start[] = {[BUF_workspace] = "ws", [BUF_param] = "w", [BUF_state] = "s", [BUF_gradient] = "gradient"};
-    int64_t *at = NEW_ARRAY(r->arena, int64_t, r->run->times);
-    for (int i = 0; i < r->run->times; i++) at[i] = call[i * r->run->period]->place[which];
-    BufferKind kind = call[0]->argument.at[which]->kind;
-    return arena_printf(r->arena, "place%s(%s, %s)", constant && kind == BUF_param ? "_const" : "", start[kind], number_of(r, at, ""));
+    int64_t *at = NEW_ARRAY(r->arena, int64_t, r->run->times), any = 0;
+    for (int i = 0; i < r->run->times; i++) any |= at[i] = call[i * r->run->period]->argument.at[which].place;
+    const Buffer *b = call[0]->argument.at[which].buffer;
+    if (run_moves(b)) return arena_printf(r->arena, "place%s(%s, %s)", constant && b->kind == BUF_param ? "_const" : "", start[b->kind], number_of(r, at, ""));
+    return any ? arena_printf(r->arena, "%s + %s", name_of(user, b), number_of(r, at, "")) : name_of(user, b);
 }
 
 static const char *key_text(Rows *r, Call *const *call, int which)
@@ -150,10 +153,8 @@ void run_write(Writer *w, const Unit *u, Names *names, Call *const *calls, const
     for (int k = 0; k < run->period; k++) {
         Call *const *call = calls + run->first + k;
         Text t = {.arena = u->arena};
-        for (int i = 0; i < call[0]->argument.n; i++) {
-            const Buffer *b = call[0]->argument.at[i];
-            text_printf(&t, "%s%s", i ? ", " : "", run_moves(b) ? argument_text(&r, call, i, constant) : name_of(user, b));
-        }
+        for (int i = 0; i < call[0]->argument.n; i++)
+            text_printf(&t, "%s%s", i ? ", " : "", argument_text(&r, call, i, constant, name_of, user));
         for (int i = 0; i < call[0]->key.n; i++) text_printf(&t, ", %s", key_text(&r, call, i));
         write_line(&body, "%s(%s);", call[0]->function->name, text_string(&t));
         if (u->timed) write_line(&body, "netc_mark((int)%s * %d + %d);", r.variable, run->period, run->first + k);

@@ -1,14 +1,15 @@
 /* netc_threads.c -- work is offered to each thread in a cell of its own; what it has not taken, the caller takes back. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "netc_threads.h"
 
 #include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 
 /* Of a thread: the caller makes an offer and takes it back (or lets it quit), the thread does the rest. */
 enum { IDLE, ASLEEP, OFFERED, TAKEN, QUIT };
 /* How often to look before yielding, and how often to yield before sleeping: about a millisecond in all. */
-enum { SPINS = 20000, YIELDS = 500 };
+enum { SPINS = 20000, YIELDS = 500, SPINS_PER_LOOK = 128 };
 
 static int get(const int *state) { return __atomic_load_n(state, __ATOMIC_ACQUIRE); }
 static void set(int *state, int to) { __atomic_store_n(state, to, __ATOMIC_RELEASE); }
@@ -32,7 +33,30 @@ static void pause_or_yield(int waited)
 #endif
 }
 
+static int processor(void)
+{
+#if defined(__linux__)
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
 /* ---- a thread ---- */
+
+/* A thread that waits on the caller's processor holds up the caller, and the system may leave it there: it moves to the
+   others that the program may use. */
+static void keep_off(int cpu)
+{
+#if defined(__linux__)
+    cpu_set_t others;
+    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(getpid(), sizeof others, &others)) return;
+    CPU_CLR((size_t)cpu, &others);
+    if (CPU_COUNT(&others)) sched_setaffinity(0, sizeof others, &others);
+#else
+    (void)cpu;
+#endif
+}
 
 static void sleep_until_offer(netc_worker *w)
 {
@@ -46,6 +70,7 @@ static void wait_for_offer(netc_worker *w)
 {
     for (int waited = 0; get(&w->state) == IDLE;) {
         if (waited < SPINS + YIELDS) {
+            if (waited % SPINS_PER_LOOK == 0 && get(&w->all->cpu) == processor()) keep_off(processor());
             pause_or_yield(waited++);
         } else {
             sleep_until_offer(w);
@@ -92,6 +117,7 @@ void netc_threads_run(netc_threads *t, int parts, void (*run)(const void *contex
     t->run = run;
     t->context = context;
     t->parts = parts;
+    set(&t->cpu, processor());
     for (int i = 1; i < shared; i++) tell(&t->worker[i], OFFERED);
     do_parts(t, 0);
     for (int i = 1; i < shared; i++)
@@ -108,6 +134,7 @@ int netc_threads_start(netc_threads *t, int threads)
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->wake, NULL);
     t->threads = 1;
+    t->cpu = -2;                       /* no call yet */
     for (; t->threads < threads && t->threads < NETC_THREADS_MAX; t->threads++) {
         netc_worker *w = &t->worker[t->threads];
         w->state = IDLE;

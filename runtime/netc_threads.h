@@ -23,14 +23,15 @@ typedef struct netc_worker {
 typedef struct netc_threads {
     void (*run)(const void *context, int part);
     const void *context;
-    int parts, threads;
+    int parts, threads, cpu;           /* cpu: where the caller is */
     pthread_mutex_t lock;              /* for those that sleep */
     pthread_cond_t wake;
     netc_worker worker[NETC_THREADS_MAX];
 } netc_threads;
 
 /* Starts threads - 1 threads, as the caller is one; returns how many work, which is fewer where the system gives no more.
-   They wait for work by spinning for a moment, then yield, then sleep, and block all signals. */
+   They wait for work by spinning for a moment, then yield, then sleep, and block all signals; on Linux they keep off the
+   processor that the caller runs on. */
 int netc_threads_start(netc_threads *t, int threads);
 /* Ends them; the memory is free again. */
 void netc_threads_stop(netc_threads *t);

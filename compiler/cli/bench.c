@@ -20,6 +20,7 @@ typedef struct Bench {
     ProgramKind kind;
     double peak, bandwidth;        /* operations and bytes a second */
     Times whole, *kernel;
+    Times alone, *kernel_alone;    /* with threads: the same without them, in turn */
 } Bench;
 
 static double seconds_of_clock(void)
@@ -125,16 +126,24 @@ static int open_host(Bench *b, Host *h, bool timed)
     return 0;
 }
 
+static void run_once(Bench *b, Host *h, const double *seconds, Times *whole, Times *kernel)
+{
+    double before = seconds_of_clock();
+    host_run(h, b->kind);
+    if (!seconds) times_add(b->arena, whole, seconds_of_clock() - before);
+    for (int k = 0; seconds && k < b->program->kernel.n; k++) times_add(b->arena, &kernel[k], seconds[k]);
+}
+
 static void run_for_a_while(Bench *b, Host *h, const double *seconds)
 {
     host_run(h, b->kind);
-    double start = seconds_of_clock(), before = start;
-    for (int i = 0; i < RUNS_MAX && (i < RUNS_MIN || before - start < seconds_wanted); i++) {
-        host_run(h, b->kind);
-        double now = seconds_of_clock();
-        if (!seconds) times_add(b->arena, &b->whole, now - before);
-        for (int k = 0; seconds && k < b->program->kernel.n; k++) times_add(b->arena, &b->kernel[k], seconds[k]);
-        before = seconds_of_clock();
+    double start = seconds_of_clock();
+    for (int i = 0; i < RUNS_MAX && (i < RUNS_MIN || seconds_of_clock() - start < seconds_wanted); i++) {
+        run_once(b, h, seconds, &b->whole, b->kernel);
+        if (!h->threads) continue;
+        host_use_threads(h, b->kind, false);
+        run_once(b, h, seconds, &b->alone, b->kernel_alone);
+        host_use_threads(h, b->kind, true);
     }
 }
 
@@ -143,6 +152,7 @@ static int measure(Bench *b)
 {
     Host h = {0};
     b->kernel = NEW_ARRAY(b->arena, Times, b->program->kernel.n + 1);
+    b->kernel_alone = NEW_ARRAY(b->arena, Times, b->program->kernel.n + 1);
     int status = open_host(b, &h, false);
     if (!status) run_for_a_while(b, &h, NULL);
     host_close(&h);
@@ -153,7 +163,11 @@ static int measure(Bench *b)
     }
     host_close(&h);
     times_sort(&b->whole);
-    for (int i = 0; i < b->program->kernel.n; i++) times_sort(&b->kernel[i]);
+    times_sort(&b->alone);
+    for (int i = 0; i < b->program->kernel.n; i++) {
+        times_sort(&b->kernel[i]);
+        times_sort(&b->kernel_alone[i]);
+    }
     return status;
 }
 
@@ -165,15 +179,20 @@ static void print_text(const Bench *b)
     double flops = whole_flops(b), us = 1e6 * median(&b->whole);
     printf("%s %s, batch %lld, target %s: median %.2f us, least %.2f us, %.1f GFLOP/s\n", s->unit.net, b->program->name,
            (long long)b->program->graph->batch, s->unit.target->name, us, 1e6 * least(&b->whole), flops / least(&b->whole) / 1e9);
+    if (b->alone.n) printf("%d threads; alone: median %.2f us, least %.2f us: %.2f times as long\n", s->unit.threads, 1e6 * median(&b->alone),
+                           1e6 * least(&b->alone), least(&b->alone) / least(&b->whole));
     printf("this machine, one thread: %.1f GFLOP/s, reads %.1f GB/s from memory\n\n", b->peak / 1e9, b->bandwidth / 1e9);
-    printf("%-36s %11s %11s %8s %8s %10s %8s\n", "kernel", "median us", "least us", "GFLOP/s", "of peak", "kbytes", "GB/s");
+    printf("%-36s %11s %11s %8s %8s %10s %8s%s\n", "kernel", "median us", "least us", "GFLOP/s", "of peak", "kbytes", "GB/s",
+           b->alone.n ? "       alone" : "");
     for (int i = 0; i < b->program->kernel.n; i++) {
         const Kernel *k = b->program->kernel.at[i];
         double work = kernel_flops(k), bytes = kernel_bytes(b->arena, k), t = least(&b->kernel[i]);
         printf("%-36s %11.2f %11.2f", k->name, 1e6 * median(&b->kernel[i]), 1e6 * t);
         if (work > 0) printf(" %8.1f %6.0f %%", work / t / 1e9, 100 * work / t / b->peak);
         else printf(" %8s %8s", "", "");
-        printf(" %10.1f %8.1f\n", bytes / 1e3, bytes / t / 1e9);
+        printf(" %10.1f %8.1f", bytes / 1e3, bytes / t / 1e9);
+        if (b->alone.n) printf(" %11.2f", 1e6 * least(&b->kernel_alone[i]));
+        printf("\n");
     }
 }
 
@@ -183,14 +202,17 @@ static void print_json(const Bench *b)
     text_puts(&t, "{\"net\": ");
     text_json(&t, b->session->unit.net);
     text_printf(&t, ", \"program\": \"%s\", \"target\": \"%s\", \"batch\": %lld, \"median_us\": %.3f, \"min_us\": %.3f, \"gflops\": %.3f, "
-                "\"peak_gflops\": %.3f, \"bandwidth_gb\": %.3f,\n \"kernels\": [", b->program->name, b->session->unit.target->name,
+                "\"peak_gflops\": %.3f, \"bandwidth_gb\": %.3f,\n", b->program->name, b->session->unit.target->name,
                 (long long)b->program->graph->batch, 1e6 * median(&b->whole), 1e6 * least(&b->whole),
                 whole_flops(b) / least(&b->whole) / 1e9, b->peak / 1e9, b->bandwidth / 1e9);
+    if (b->alone.n) text_printf(&t, " \"threads\": %d, \"alone_min_us\": %.3f,\n", b->session->unit.threads, 1e6 * least(&b->alone));
+    text_puts(&t, " \"kernels\": [");
     for (int i = 0; i < b->program->kernel.n; i++) {
         const Kernel *k = b->program->kernel.at[i];
         double gflops = kernel_flops(k) / fmax(least(&b->kernel[i]), 1e-9) / 1e9;
         text_puts(&t, i ? ",\n  {\"name\": " : "\n  {\"name\": ");
         text_json(&t, k->name);
+        if (b->alone.n) text_printf(&t, ", \"alone_min_us\": %.3f", 1e6 * least(&b->kernel_alone[i]));
         text_printf(&t, ", \"median_us\": %.3f, \"min_us\": %.3f, \"gflops\": %.3f, \"share_of_peak\": %.4f, \"bytes\": %.0f}",
                     1e6 * median(&b->kernel[i]), 1e6 * least(&b->kernel[i]), gflops, 1e9 * gflops / b->peak, kernel_bytes(b->arena, k));
     }

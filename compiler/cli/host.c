@@ -173,6 +173,7 @@ static void make_arguments(Host *h, ProgramKind kind)
     if (program_takes_call(h->unit, p->program)) p->argument[n++] = &h->call;
     p->argument[n++] = aligned_bytes(h->arena, p->program->workspace_bytes);
     p->argument[n] = h->threads;
+    p->n_argument = n + 1;
 }
 
 static void begin_threads(Host *h)
@@ -237,6 +238,12 @@ void host_reset(Host *h, int of)
     for (int i = 0; i < f->n; i++)
         for (int64_t k = 0; k < f->at[i].buffer->elements; k++)
             host_put(h, DTYPE_f32, (char *)h->memory[of] + f->at[i].offset, k, node_attr(f->at[i].node, ATTR_init)->init.a);
+}
+
+void host_use_threads(Host *h, ProgramKind kind, bool use)
+{
+    HostProgram *p = &h->program[kind];
+    p->argument[p->n_argument - 1] = use ? h->threads : NULL;
 }
 
 int host_output(const HostProgram *p, int r)

@@ -11,6 +11,7 @@ typedef struct HostProgram {
     const Program *program;        /* NULL when the unit has none */
     void (*run)(void *const *argument);
     void **argument;
+    int n_argument;                /* the last is the threads */
     int n_input, n_output;
     const Buffer **input, **output;
     void **input_data, **output_data;
@@ -35,6 +36,8 @@ void host_close(Host *h);
 void host_run(Host *h, ProgramKind kind);
 /* What is kept from call to call begins anew: [0] of forward, [1] of the training programs. */
 void host_reset(Host *h, int of);
+/* The calls from now on with the unit's threads, as at first, or by this thread alone. */
+void host_use_threads(Host *h, ProgramKind kind, bool use);
 
 /* The output that root r of the program's graph fills, or -1 (updates, gradients and metrics fill none). */
 int host_output(const HostProgram *p, int r);

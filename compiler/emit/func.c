@@ -5,7 +5,7 @@
 
 enum {
     FENCED_STATEMENTS = 8,         /* a tile so large needs all registers */
-    PART_CYCLES = 8000             /* least work of a thread: many times what it costs to hand it over */
+    PART_CYCLES = 4000             /* least work of a thread: many times what it costs to hand it over */
 };
 
 const char *c_type(DType t, bool f64)

@@ -23,6 +23,7 @@ for cc in gcc clang; do
     for target in scalar sse avx2 avx512; do
         here $target && run $cc.$target --target $target --cc $cc --flags "-O2"
     done
+    run $cc.threads --target native --threads 3 --cc $cc --flags "-O1 -g -fsanitize=thread"
     run $cc.sanitize --target native --cc $cc --flags "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
 done
 if have aarch64-linux-gnu-gcc && have qemu-aarch64; then

@@ -1,6 +1,7 @@
 /* three.c -- the emitted C against the reference interpreter: compiles nets for a target with a compiler, runs forward,
-   evaluate, gradient and step twice and from two threads on dirty memory, and compares every number.
-   usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--without PASS] [--dir DIR] FILE.net ... */
+   evaluate, gradient and step twice and from two threads on dirty memory, and compares every number. With --threads all
+   kernels are split that can be, and the second run of the first thread shares the work out.
+   usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--without PASS] [--threads N] [--dir DIR] FILE.net ... */
 #include "../../compiler/pipeline.h"
 
 #include <getopt.h>
@@ -14,6 +15,7 @@ enum { BATCH = 2, TRAIN_BATCH = 3, CASES_MAX = 4096, ARGS_MAX = 64 };
 typedef struct Options {
     const char *target, *cc, *flags, *run, *dir;
     bool f64;
+    int threads;
     const char *without[16];
     int n_without;
 } Options;
@@ -183,7 +185,7 @@ static bool prepare(Case *c, const Options *o)
     c->model = model_read(c->arena, d, sources, c->path, &status);
     if (!c->model || d->errors) return false;
     CompileOptions options = {.resolve = resolve_options(c, RUN_forward), .train = has_loss(c->model),
-                              .train_batch = TRAIN_BATCH, .f64 = o->f64, .target = target_find(o->target),
+                              .train_batch = TRAIN_BATCH, .f64 = o->f64, .target = target_find(o->target), .threads = o->threads,
                               .passes = {.without = o->without, .n_without = o->n_without}};
     for (int i = 0; i < o->n_without; i++) {
         if (!strcmp(o->without[i], "fuse")) options.lower.no_fuse = true;
@@ -191,6 +193,7 @@ static bool prepare(Case *c, const Options *o)
     }
     if (!compile(c->model, &options, &c->unit, &c->plan, &status)) return false;
     c->unit.net = c->name;
+    c->unit.part_cycles = 1;
     for (Program4 run = 0; run < RUNS; run++)
         if (case_program(c, run)) make_args(c, run, case_program(c, run));
     return true;
@@ -209,26 +212,26 @@ static const char driver_head[] =
     "#include <pthread.h>\n#include <stddef.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
     "typedef struct Call { const char *name; void (*f)(void *const *); int n; size_t bytes[64]; size_t workspace; } Call;\n";
 static const char driver_tail[] =
-    "typedef struct Job { const Call *c; void *p[65]; int dirt; } Job;\n"
+    "typedef struct Job { const Call *c; void *p[66]; int dirt; } Job;\n"
     "static void *fresh(size_t n) { void *p = aligned_alloc(64, n / 64 * 64 + 64); if (!p) exit(71); return p; }\n"
     "static void *work(void *arg)\n{\n    Job *j = arg;\n"
     "    memset(j->p[j->c->n], j->dirt, j->c->workspace);\n    j->c->f((void *const *)j->p);\n    return NULL;\n}\n"
     "static void load(Job *j, const Call *c, char *const *data, int dirt)\n{\n    j->c = c;\n    j->dirt = dirt;\n"
     "    for (int i = 0; i < c->n; i++) { j->p[i] = fresh(c->bytes[i]); memcpy(j->p[i], data[i], c->bytes[i]); }\n"
-    "    j->p[c->n] = fresh(c->workspace);\n}\n"
+    "    j->p[c->n] = fresh(c->workspace);\n    j->p[c->n + 1] = NULL;\n}\n"
     "int main(int argc, char **argv)\n{\n    if (argc != 3) return 64;\n"
-    "    FILE *in = fopen(argv[1], \"rb\"), *out = fopen(argv[2], \"wb\");\n    if (!in || !out) return 66;\n"
+    "    FILE *in = fopen(argv[1], \"rb\"), *out = fopen(argv[2], \"wb\");\n    if (!in || !out) return 66;\n    void *const pool = begin();\n"
     "    for (const Call *c = calls; c->name; c++) {\n        char *data[64];\n        Job job[3];\n"
     "        for (int i = 0; i < c->n; i++) {\n            data[i] = fresh(c->bytes[i]);\n"
     "            if (fread(data[i], 1, c->bytes[i], in) != c->bytes[i]) return 74;\n        }\n"
     "        for (int k = 0; k < 3; k++) load(&job[k], c, data, k ? 0xff : 0xa5);\n"
-    "        work(&job[0]);\n        pthread_t other;\n        if (pthread_create(&other, NULL, work, &job[1])) return 71;\n"
+    "        job[2].p[c->n + 1] = pool;\n        work(&job[0]);\n        pthread_t other;\n        if (pthread_create(&other, NULL, work, &job[1])) return 71;\n"
     "        work(&job[2]);\n        pthread_join(other, NULL);\n        char same = 1;\n"
     "        for (int k = 1; k < 3; k++)\n            for (int i = 0; i < c->n; i++)\n"
     "                if (memcmp(job[0].p[i], job[k].p[i], c->bytes[i])) same = 0;\n"
     "        fwrite(&same, 1, 1, out);\n        for (int i = 0; i < c->n; i++) fwrite(job[0].p[i], 1, c->bytes[i], out);\n"
     "        for (int k = 0; k < 3; k++) for (int i = 0; i <= c->n; i++) free(job[k].p[i]);\n"
-    "        for (int i = 0; i < c->n; i++) free(data[i]);\n    }\n    fclose(in);\n    return fclose(out) ? 74 : 0;\n}\n";
+    "        for (int i = 0; i < c->n; i++) free(data[i]);\n    }\n    end();\n    fclose(in);\n    return fclose(out) ? 74 : 0;\n}\n";
 
 static void write_sources(Case *cases, int n, const Options *o)
 {
@@ -246,9 +249,13 @@ static void write_sources(Case *cases, int n, const Options *o)
             write_file(a, o->dir, host ? arena_printf(a, "%s.inc", c->name) : e.file.at[f].name, e.file.at[f].bytes, e.file.at[f].size);
         }
         for (Program4 run = 0; run < RUNS; run++) text_printf(&driver, "#define netc_%s %s_host_%s\n", run_names[run], c->name, run_names[run]);
-        text_printf(&driver, "#include \"%s.inc\"\n", c->name);
+        text_printf(&driver, "#define netc_threads_begin %s_begin\n#define netc_threads_end %s_end\n#include \"%s.inc\"\n"
+                    "#undef netc_threads_begin\n#undef netc_threads_end\n", c->name, c->name, c->name);
         for (Program4 run = 0; run < RUNS; run++) text_printf(&driver, "#undef netc_%s\n", run_names[run]);
     }
+    if (o->threads > 1) text_printf(&driver, "static void *begin(void) { return %s_begin(%d); }\nstatic void end(void) { %s_end(); }\n",
+                                    cases[0].name, o->threads, cases[0].name);
+    else text_puts(&driver, "static void *begin(void) { return NULL; }\nstatic void end(void) {}\n");
     text_puts(&driver, "static const Call calls[] = {\n");
     for (int i = 0; i < n; i++)
         for (Program4 run = 0; run < RUNS; run++) {
@@ -388,14 +395,14 @@ static const char *compare_case(Case *c, FILE *out)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--without PASS] [--dir DIR] FILE.net ...\n");
+    fprintf(stderr, "usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--without PASS] [--threads N] [--dir DIR] FILE.net ...\n");
     exit(EXIT_usage);
 }
 
 static Options read_options(int argc, char **argv)
 {
     static const struct option longs[] = {{"target", 1, 0, 't'}, {"cc", 1, 0, 'c'}, {"flags", 1, 0, 'f'}, {"run", 1, 0, 'r'},
-        {"f64", 0, 0, '6'}, {"without", 1, 0, 'w'}, {"dir", 1, 0, 'd'}, {0, 0, 0, 0}};
+        {"f64", 0, 0, '6'}, {"without", 1, 0, 'w'}, {"threads", 1, 0, 'n'}, {"dir", 1, 0, 'd'}, {0, 0, 0, 0}};
     Options o = {.target = "native", .cc = "cc", .flags = "-O1", .run = "", .dir = "build/three"};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 't') o.target = optarg;
@@ -404,6 +411,7 @@ static Options read_options(int argc, char **argv)
         else if (c == 'r') o.run = optarg;
         else if (c == '6') o.f64 = true, o.target = "scalar";
         else if (c == 'w' && o.n_without < 16) o.without[o.n_without++] = optarg;
+        else if (c == 'n') o.threads = atoi(optarg);
         else if (c == 'd') o.dir = optarg;
         else usage();
     }

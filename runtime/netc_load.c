@@ -1,6 +1,8 @@
 /* netc_load.c -- the weights file: 64 bytes of header ("netcw1", model hash, byte count, CRC-32; little-endian), then the
    bytes of the struct. */
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
+#endif
 #include "netc_load.h"
 
 #include <stdio.h>

@@ -1,5 +1,7 @@
 /* netc_threads.c -- work is offered to each thread in a cell of its own; what it has not taken, the caller takes back. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "netc_threads.h"
 
 #include <sched.h>

@@ -77,8 +77,7 @@ static double kernel_bytes(Arena *a, const Kernel *k)
 {
     Seen s = {0};
     double bytes = 0;
-    see_loads(a, &s, k->value);
-    if (k->result) see_loads(a, &s, k->result);
+    for (int e = 0; kernel_expr(k, e); e++) see_loads(a, &s, kernel_expr(k, e));
     see(a, &s, k->out);
     for (int i = 0; i < s.buffer.n; i++) bytes += (double)s.buffer.at[i]->elements * dtype_bytes(s.buffer.at[i]->dtype);
     return bytes;

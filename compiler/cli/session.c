@@ -56,6 +56,18 @@ static int set_without(Session *s)
     return 0;
 }
 
+static int set_winograd(Session *s)
+{
+    static const struct { const char *name; int tile; } choice[] = {{"off", WINOGRAD_off}, {"2", WINOGRAD_2}, {"4", WINOGRAD_4}};
+    const char *given = s->options->winograd ? s->options->winograd : "off";
+    for (size_t i = 0; i < LENGTH(choice); i++)
+        if (!strcmp(given, choice[i].name)) {
+            s->compile.passes.winograd = choice[i].tile;
+            return 0;
+        }
+    return usage_error(s->options->command, "--winograd %s: off, 2 or 4 is expected", given);
+}
+
 static int64_t default_number(int64_t given, int64_t otherwise) { return given ? given : otherwise; }
 
 int session_open(Session *s, const Options *o, const char *target)
@@ -72,6 +84,7 @@ int session_open(Session *s, const Options *o, const char *target)
     int status = set_embed(s);
     if (!status) status = set_target(s, target);
     if (!status) status = set_without(s);
+    if (!status) status = set_winograd(s);
     if (status) return status;
     s->model = model_read(s->arena, &s->diag, &s->sources, o->file, &status);
     if (!s->model) return status ? status : EXIT_noinput;

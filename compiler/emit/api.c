@@ -26,7 +26,8 @@ static bool reads(const Program *p, const Buffer *buffer)
 {
     for (int i = 0; i < p->kernel.n; i++) {
         const Kernel *k = p->kernel.at[i];
-        if (expr_reads(k->value, buffer) || (k->result && expr_reads(k->result, buffer))) return true;
+        for (int e = 0; kernel_expr(k, e); e++)
+            if (expr_reads(kernel_expr(k, e), buffer)) return true;
     }
     return false;
 }

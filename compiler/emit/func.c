@@ -40,7 +40,7 @@ static const char *accumulator_name(Body *b, const int *at)
 static void write_let(Body *b, int level)
 {
     const Nest *n = b->nest;
-    if (body_reduces(b) && level == n->n_axes) return;   /* write_needed does it */
+    if ((body_reduces(b) || n->more.n) && level == n->n_axes) return;   /* write_needed does it */
     bool inner = body_reduces(b) && level == n->n_out;   /* what only the result needs comes behind the reduction */
     for (int i = 0; i < n->value.n; i++) {
         const Value *v = &n->value.at[i];
@@ -163,18 +163,17 @@ static const char *stored_value(const Body *b, int root, const int *at, bool vec
     return instance_name(b, b->reduced, out_axes(b), at);
 }
 
-static void write_scalar_store(Body *b, int root, const int *at)
+static void write_scalar_store(Body *b, int root, const Affine *store, const int *at)
 {
     DType type = b->nest->out->dtype;
-    const char *address = address_text(b, &b->nest->store, at), *value = stored_value(b, root, at, false);
+    const char *address = address_text(b, store, at), *value = stored_value(b, root, at, false);
     if (type != DTYPE_f32) value = arena_printf(b->arena, type == DTYPE_i32 ? "to_i32(%s)" : "to_u8(%s)", value);
     write_line(&b->w, "%s[%s] %s %s;", out_name(b), address, b->nest->kernel->accumulate ? "+=" : "=", value);
 }
 
-static void write_vector_store(Body *b, int root, const int *at)
+static void write_vector_store(Body *b, int root, const Affine *store, const int *at)
 {
     static const char *const suffix[DTYPES] = {[DTYPE_f32] = "", [DTYPE_i32] = "_i32", [DTYPE_u8] = "_u8"};
-    const Affine *store = &b->nest->store;
     const char *type = suffix[b->nest->out->dtype], *address = address_text(b, store, at), *out = out_name(b), *kind = "", *more = "";
     const char *to = !strcmp(address, "0") ? out : arena_printf(b->arena, "%s + %s", out, address);
     int64_t step = affine_coef(store, b->plan.lane);
@@ -189,6 +188,30 @@ static void write_vector_store(Body *b, int root, const int *at)
     const char *value = stored_value(b, root, at, true);
     if (b->nest->kernel->accumulate) value = arena_printf(b->arena, "vload%s%s(%s%s) + %s", kind, type, to, more, value);
     write_line(&b->w, "vstore%s%s(%s%s, %s);", kind, type, to, more, value);
+}
+
+static void write_store(Body *b, int root, const Affine *store, const int *at)
+{
+    bool vector = b->plan.lane >= 0 && b->plan.lane < b->nest->n_out;
+    if (vector) write_vector_store(b, root, store, at);
+    else write_scalar_store(b, root, store, at);
+}
+
+/* Each value is computed just before it is stored, but for those that are better computed first. */
+static void write_stores(Body *b)
+{
+    const Nest *n = b->nest;
+    int at[AXES_MAX] = {0};
+    do {
+        b->defined.n = 0;
+        for (int i = 0; i < n->early.n; i++) write_needed(b, n->early.at[i], at);
+        write_needed(b, n->body, at);
+        write_store(b, n->body, &n->store, at);
+        for (int i = 0; i < n->more.n; i++) {
+            write_needed(b, n->more.at[i].value, at);
+            write_store(b, n->more.at[i].value, &n->more.at[i].at, at);
+        }
+    } while (instance_next(b, out_axes(b), at));
 }
 
 static void write_finish(Body *b)
@@ -208,11 +231,8 @@ static void write_finish(Body *b)
             while (instance_next(b, v->axes, k));
         }
     }
-    bool vector = b->plan.lane >= 0 && b->plan.lane < n->n_out;
-    do {
-        if (vector) write_vector_store(b, root, at);
-        else write_scalar_store(b, root, at);
-    } while (instance_next(b, out_axes(b), at));
+    do write_store(b, root, &n->store, at);
+    while (instance_next(b, out_axes(b), at));
 }
 
 static void write_stmt(Body *b, const Stmt *s);
@@ -303,7 +323,10 @@ static void write_stmt(Body *b, const Stmt *s)
     case STMT_let: write_let(b, s->level); break;
     case STMT_clear: write_clear(b); break;
     case STMT_update: write_update(b); break;
-    case STMT_finish: write_finish(b); break;
+    case STMT_finish:
+        if (b->nest->more.n) write_stores(b);
+        else write_finish(b);
+        break;
     }
 }
 

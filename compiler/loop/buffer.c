@@ -1,4 +1,4 @@
-/* buffer.c -- where the elements of a tensor lie. */
+/* buffer.c -- where the elements of a tensor lie, and the expressions of a kernel. */
 #include "loop.h"
 
 Affine buffer_address(const Buffer *b, const Affine *index)
@@ -30,6 +30,14 @@ void buffer_row_order(const Buffer *b, const double *stored, double *row_major)
 {
     int64_t i[RANK_MAX] = { 0 }, at = 0;
     for (int64_t e = 0; e < b->elements; e++, at = next_place(b, i, at)) row_major[e] = stored[at];
+}
+
+Expr *kernel_expr(const Kernel *k, int i)
+{
+    const int more = k->result ? 2 : 1;
+    if (i == 0) return k->value;
+    if (i == 1 && k->result) return k->result;
+    return i - more < k->more.n ? k->more.at[i - more].value : NULL;
 }
 
 const Buffer *buffer_memory(const Buffer *b)

@@ -89,24 +89,33 @@ static double combine(Reduce how, double r, double x)
     }
 }
 
+/* Adds the steps of one expression behind those there are: what it shares with them was computed for another point, or
+   before the reduction was over. The number of steps so far. */
+static int add_steps(Run *r, const Expr *e)
+{
+    const int before = r->steps.n;
+    Run own = *r;
+    memset(&own.steps, 0, sizeof own.steps);
+    add_step(&own, e);
+    for (int i = 0; i < own.steps.n; i++) {
+        Step s = own.steps.at[i];
+        for (int a = 0; a < 3; a++) s.arg[a] += before;
+        vec_push(r->arena, &r->steps, s);
+    }
+    return r->steps.n;
+}
+
+typedef struct Target { Affine at; int end; } Target;   /* where a value is stored, and the end of its steps */
+
 static void run_kernel(Run *r, const Kernel *k)
 {
     static const double start[] = { [REDUCE_sum] = 0, [REDUCE_max] = -INFINITY, [REDUCE_min] = INFINITY };
     int out_axes = 0;
     while (out_axes < k->n_axes && !k->axis[out_axes].reduce) out_axes++;
     r->steps.n = 0;
-    add_step(r, k->value);
-    int n_value = r->steps.n;
-    if (k->result) {               /* steps of its own: what the value shares was computed for another point */
-        Run tail = *r;
-        memset(&tail.steps, 0, sizeof tail.steps);
-        add_step(&tail, k->result);
-        for (int i = 0; i < tail.steps.n; i++) {
-            Step s = tail.steps.at[i];
-            for (int a = 0; a < 3; a++) s.arg[a] += n_value;
-            vec_push(r->arena, &r->steps, s);
-        }
-    }
+    int n_value = add_steps(r, k->value), end = k->result ? add_steps(r, k->result) : n_value;
+    Target *more = NEW_ARRAY(r->arena, Target, k->more.n + 1);
+    for (int i = 0; i < k->more.n; i++) more[i] = (Target){ buffer_address(k->out, k->more.at[i].at), add_steps(r, k->more.at[i].value) };
     r->value = NEW_ARRAY(r->arena, double, r->steps.n);
     memset(r->i, 0, sizeof r->i);
     Affine to = buffer_address(k->out, k->store);
@@ -115,9 +124,11 @@ static void run_kernel(Run *r, const Kernel *k)
         r->reduced = start[k->reduce];
         do r->reduced = combine(k->reduce, r->reduced, run_steps(r, 0, n_value));
         while (next_point(k, r->i, out_axes, k->n_axes));
-        double y = k->result ? run_steps(r, n_value, r->steps.n) : r->reduced;
+        double y = k->result ? run_steps(r, n_value, end) : r->reduced;
         double *at = &out[affine_at(&to, r->i)];
         *at = k->accumulate ? *at + y : y;
+        for (int i = 0; i < k->more.n; i++)
+            out[affine_at(&more[i].at, r->i)] = run_steps(r, i ? more[i - 1].end : end, more[i].end);
     } while (next_point(k, r->i, 0, out_axes));
 }
 

@@ -94,8 +94,12 @@ typedef struct Axis {
     const char *name;              /* "n", "oc", "y", "x", "ky" ...: unique in the kernel, a C identifier */
 } Axis;
 
+/* One more element stored at each point; `at` differs from Kernel.store by offsets alone. */
+typedef struct Store { Expr *value; Affine at[RANK_MAX]; } Store;
+
 /* For every point of the axes that do not reduce:  r = reduce(value over the reduce axes);  out[store] = result(r).
-   With `accumulate`:  out[store] += result. The kernel may read `out` elsewhere in place only at the same index. */
+   With `accumulate`:  out[store] += result. The kernel may read `out` elsewhere in place only at the same index.
+   Where nothing reduces it may store `more` elements, and then it does not read `out`. */
 typedef struct Kernel {
     const char *name;              /* C identifier, from the model: "conv_1" */
     const Node *node;              /* the anchor or root, for comments and messages */
@@ -107,7 +111,12 @@ typedef struct Kernel {
     Buffer *out;
     Affine store[RANK_MAX];        /* one per dimension of out->shape; only out axes */
     bool accumulate;
+    VEC(Store) more;
+    VEC(Expr *) early;             /* with `more`: what values share, in the order in which code computes it first */
 } Kernel;
+
+/* The i-th expression of a kernel: value, result if it has one, those of `more`; NULL behind the last. */
+Expr *kernel_expr(const Kernel *k, int i);
 
 typedef struct Program {
     Arena *arena;

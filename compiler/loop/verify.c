@@ -70,6 +70,24 @@ static bool steps_apart(const Check *c, const Affine *x)
     return true;
 }
 
+/* Each of the elements stored at one point lies where none of another point does: here, in the box of their offsets. */
+static void check_more(const Check *c)
+{
+    const Kernel *k = c->kernel;
+    if (k->more.n && (k->reduce != REDUCE_none || k->accumulate)) fail(k, "a sum stores more than one element");
+    for (int i = 0; i < k->more.n; i++) {
+        const Affine *at = k->more.at[i].at;
+        check_inside(c, k->out, at);
+        for (int d = 0; d < k->out->shape.rank; d++) {
+            Affine moved = affine_add(at[d], affine_constant(k->store[d].offset - at[d].offset));
+            if (!affine_equal(&moved, &k->store[d])) fail(k, "elements stored at a point differ by more than offsets");
+        }
+        Affine here = buffer_address(k->out, at), other = buffer_address(k->out, k->store);
+        for (int j = 0; j < i && !affine_equal(&here, &other); j++) other = buffer_address(k->out, k->more.at[j].at);
+        if (affine_equal(&here, &other)) fail(k, "two elements are stored in one place");
+    }
+}
+
 static void check_store(const Check *c)
 {
     const Kernel *k = c->kernel;
@@ -95,6 +113,7 @@ static void check_load(const Check *c, const Expr *e)
     const Kernel *k = c->kernel;
     check_inside(c, e->buffer, e->index);
     if (buffer_memory(e->buffer) != buffer_memory(k->out)) return;
+    if (k->more.n) fail(k, "the result is read where several elements are stored at once");
     Affine from = buffer_address(e->buffer, e->index), to = buffer_address(k->out, k->store);
     if (!affine_equal(&from, &to)) fail(k, "the result is read at another index");
 }
@@ -135,12 +154,11 @@ void program_verify(const Program *p)
         Check c = { .kernel = p->kernel.at[i] };
         check_axes(&c);
         check_store(&c);
-        check_expr(&c, c.kernel->value);
-        check_order(p, c.kernel, c.kernel->value, written);
-        c.in_result = true;
-        if (c.kernel->result) {
-            check_expr(&c, c.kernel->result);
-            check_order(p, c.kernel, c.kernel->result, written);
+        check_more(&c);
+        for (int e = 0; e == 0 || kernel_expr(c.kernel, e); e++) {
+            c.in_result = e > 0;
+            check_expr(&c, kernel_expr(c.kernel, e));
+            check_order(p, c.kernel, kernel_expr(c.kernel, e), written);
         }
         written[buffer_memory(c.kernel->out)->id] = true;
     }

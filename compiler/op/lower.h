@@ -84,6 +84,8 @@ bool reshape_is_view(const Node *n);
 
 /* A kernel without axes for the anchor, root or stored node n. */
 Kernel *kernel_begin(Lower *l, const Node *n);
+/* The same, with more behind its name. */
+Kernel *kernel_begin_part(Lower *l, const Node *n, const char *suffix);
 /* Adds an axis; its index is 0 where the extent is 1. The name is made unique in the kernel. */
 Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool reduce);
 /* Adds an out axis for each dimension of a box inside n, in the order n is stored; index: the dimensions' axes.
@@ -95,6 +97,8 @@ void stored_order(const Buffer *b, int *order);
 Buffer *stored_buffer(const Lower *l, const Node *n);
 /* Stores the value, and behind it the epilogue of n, at the index of n; appends the kernel. */
 void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index);
+/* The same for each of several values at each point, where nothing reduces; the first call appends the kernel. */
+void kernel_store_part(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index);
 /* All of n's buffer set to a number, as a kernel of its own. */
 void kernel_fill(Lower *l, const Node *n, double value);
 /* What lies around a box of that shape, which begins at `start`, set to a number: a kernel or two for each dimension. */

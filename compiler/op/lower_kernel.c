@@ -59,7 +59,7 @@ static const char *wanted_name(const Lower *l, const Node *n)
 
 /* ---- axes ---- */
 
-static Kernel *begin(Lower *l, const Node *n, const char *suffix)
+Kernel *kernel_begin_part(Lower *l, const Node *n, const char *suffix)
 {
     Kernel *k = NEW(l->arena, Kernel);
     k->node = n;
@@ -70,7 +70,7 @@ static Kernel *begin(Lower *l, const Node *n, const char *suffix)
     return k;
 }
 
-Kernel *kernel_begin(Lower *l, const Node *n) { return begin(l, n, ""); }
+Kernel *kernel_begin(Lower *l, const Node *n) { return kernel_begin_part(l, n, ""); }
 
 Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool reduce)
 {
@@ -123,25 +123,42 @@ static bool any_reduces(const Kernel *k)
     return false;
 }
 
+/* What is stored where n has the value: n, or the end of its epilogue. */
+static Expr *with_epilogue(Lower *l, const Node *n, Expr *value, const Affine *index)
+{
+    if (stored_node(l, n) == n) return value;
+    l->computing = stored_node(l, n);
+    l->hole = n;
+    l->filler = value;
+    l->memo.n = 0;
+    return lower_value(l, l->computing, index);
+}
+
 void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index)
 {
-    const Node *end = stored_node(l, n);
     if (!any_reduces(k)) k->reduce = REDUCE_none;
-    k->value = value;
-    if (end != n) {
-        l->computing = end;
-        l->hole = n;
-        l->filler = k->reduce ? ex_reduced(l->arena) : value;
-        l->memo.n = 0;
-        *(k->reduce ? &k->result : &k->value) = lower_value(l, end, index);
+    if (k->reduce) {
+        k->value = value;
+        if (stored_node(l, n) != n) k->result = with_epilogue(l, n, ex_reduced(l->arena), index);
+    } else k->value = with_epilogue(l, n, value, index);
+    finish(l, k, stored_buffer(l, n), index);
+}
+
+void kernel_store_part(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index)
+{
+    if (!k->value) {
+        kernel_end(l, k, n, value, index);
+        return;
     }
-    finish(l, k, fate_of(l, end)->buffer, index);
+    Store part = { .value = with_epilogue(l, n, value, index) };
+    for (int d = 0; d < n->shape.rank; d++) part.at[d] = index[d];
+    vec_push(l->arena, &k->more, part);
 }
 
 void kernel_fill(Lower *l, const Node *n, double value)
 {
     Affine index[RANK_MAX];
-    Kernel *k = begin(l, n, "_fill");
+    Kernel *k = kernel_begin_part(l, n, "_fill");
     kernel_box(l, k, n, n->shape, NULL, index);
     kernel_end(l, k, n, ex_number(l->arena, value), index);
 }
@@ -154,7 +171,7 @@ static void border_side(Lower *l, const Node *n, const Border *b, double value)
 {
     int order[RANK_MAX];
     Affine index[RANK_MAX];
-    Kernel *k = begin(l, n, "_border");
+    Kernel *k = kernel_begin_part(l, n, "_border");
     stored_order(stored_buffer(l, n), order);
     for (int i = 0; i < n->shape.rank; i++) {
         const int d = order[i];
@@ -203,7 +220,7 @@ void kernel_store(Lower *l, const Node *n)
 void kernel_copy(Lower *l, const Node *n, Buffer *to)
 {
     Affine index[RANK_MAX];
-    Kernel *k = begin(l, n, "_copy");
+    Kernel *k = kernel_begin_part(l, n, "_copy");
     box_axes(l, k, n, to, n->shape, NULL, index);
     k->value = lower_value(l, n, index);
     finish(l, k, to, index);
@@ -212,7 +229,7 @@ void kernel_copy(Lower *l, const Node *n, Buffer *to)
 void kernel_move(Lower *l, Buffer *from, Buffer *to)
 {
     Affine index[RANK_MAX];
-    Kernel *k = begin(l, from->node, "_copy");
+    Kernel *k = kernel_begin_part(l, from->node, "_copy");
     box_axes(l, k, from->node, to, to->shape, NULL, index);
     k->value = ex_load(l->arena, from, index);
     finish(l, k, to, index);

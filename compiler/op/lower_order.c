@@ -75,8 +75,9 @@ static bool may_store_in_place(Order *o, const Update *u)
     if (writers->n != 1) return false;
     const Kernel *k = o->l->program->kernel.at[writers->at[0]];
     Affine store = buffer_address(k->out, k->store);
-    if (k->accumulate || !reads_in_place(k->value, u->target, &store)) return false;
-    if (k->result && !reads_in_place(k->result, u->target, &store)) return false;
+    if (k->accumulate || k->more.n) return false;
+    for (int e = 0; kernel_expr(k, e); e++)
+        if (!reads_in_place(kernel_expr(k, e), u->target, &store)) return false;
     return !runs_before_reader(o, writers->at[0], &o->readers[u->target->id]);
 }
 
@@ -113,8 +114,7 @@ static void replace_buffers(Program *p, Buffer *const *instead)
     int n = 0;
     for (int i = 0; i < p->kernel.n; i++) {
         Kernel *k = p->kernel.at[i];
-        replace_loads(k->value, instead);
-        if (k->result) replace_loads(k->result, instead);
+        for (int e = 0; kernel_expr(k, e); e++) replace_loads(kernel_expr(k, e), instead);
         k->out = replaced(k->out, instead);
     }
     for (int i = 0; i < p->buffer.n; i++) {
@@ -187,8 +187,7 @@ void lower_order(Lower *l)
     for (int i = 0; i < p->kernel.n; i++) {
         const Kernel *k = p->kernel.at[i];
         note(&o, &o.writers[buffer_memory(k->out)->id], i);
-        note_reads(&o, k->value, i);
-        if (k->result) note_reads(&o, k->result, i);
+        for (int e = 0; kernel_expr(k, e); e++) note_reads(&o, kernel_expr(k, e), i);
     }
     for (int i = 0; i < p->buffer.n; i++) add_reads_after_writes(&o, p->buffer.at[i]);
     for (int i = 0; i < l->update.n; i++) place_update(&o, &l->update.at[i], instead);

@@ -26,16 +26,18 @@ static bool is_number(const Node *n)
     return node_is_number(n, &value);
 }
 
+static bool is_contraction(const Node *n) { return n->op == OP_contract || n->op == OP_winograd; }
+
 /* May its kernel go on with elementwise operators on what it reduced? */
 static bool has_epilogue(const Node *n)
 {
-    return n->op == OP_contract || n->op == OP_sum || n->op == OP_reduce_max || n->op == OP_reduce_min || n->op == OP_window_max;
+    return is_contraction(n) || n->op == OP_sum || n->op == OP_reduce_max || n->op == OP_reduce_min || n->op == OP_window_max;
 }
 
 /* Its operands must be in memory: each element is read many times. */
 static bool reads_memory(const Node *n)
 {
-    return n->op == OP_contract || n->op == OP_window_max || n->op == OP_window_argmax || n->op == OP_window_unpool;
+    return is_contraction(n) || n->op == OP_window_max || n->op == OP_window_argmax || n->op == OP_window_unpool;
 }
 
 static const Node *node_at(const Decide *d, int i) { return d->l->graph->node.at[i]; }
@@ -212,7 +214,7 @@ static void find_epilogues(Decide *d)
         const Node *n = node_at(d, i);
         if (!l->fate[i].live || !has_epilogue(n) || !end[i]) continue;
         Fate *p = fate_of(l, end[i]);
-        if (!p->anchor || n->op == OP_contract || p->anchor->op != OP_contract) p->anchor = n;
+        if (!p->anchor || is_contraction(n) || !is_contraction(p->anchor)) p->anchor = n;
     }
     for (int i = 0; i < g->node.n; i++) {
         const Node *n = l->fate[i].anchor;

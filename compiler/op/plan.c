@@ -45,8 +45,7 @@ static void find_lifetimes(Program *p)
     for (int i = 0; i < p->buffer.n; i++) p->buffer.at[i]->first = p->buffer.at[i]->last = -1;
     for (int i = 0; i < p->kernel.n; i++) {
         const Kernel *k = p->kernel.at[i];
-        touch_reads(k->value, i);
-        if (k->result) touch_reads(k->result, i);
+        for (int e = 0; kernel_expr(k, e); e++) touch_reads(kernel_expr(k, e), i);
         touch(k->out, i);
     }
     for (int i = 0; i < p->buffer.n; i++) {
@@ -102,7 +101,7 @@ static void join_in_place(const Program *p, Slot *slot)
 {
     for (int i = 0; i < p->kernel.n; i++) {
         const Kernel *k = p->kernel.at[i];
-        if (k->reduce || k->accumulate || !in_workspace(k->out) || k->out->first != i) continue;
+        if (k->reduce || k->accumulate || k->more.n || !in_workspace(k->out) || k->out->first != i) continue;
         if (kernel_points(k) != k->out->elements) continue;  /* a part: others of the whole are still to come */
         Affine store = buffer_address(k->out, k->store);
         const Buffer *x = find_operand(k->value, k, i, &store);

@@ -1,6 +1,6 @@
 /* shape.c -- the shape rule of every operator: type, shape and batch of the result, or what is wrong.
    A rule also runs on graphs that were read from text, so it believes no attribute before it has looked at it. */
-#include "../ir/ir.h"
+#include "winograd.h"
 
 #include <string.h>
 
@@ -203,6 +203,25 @@ const char *shape_contract(Graph *g, Node *n)
     bool leads = (n->in[0]->batched && leading_axis(&c->a) == axis) || (n->in[1]->batched && leading_axis(&c->b) == axis);
     bool batched = axis >= 0 && leads && c->extent[axis] == g->batch && c->shape.dim[0] == g->batch;
     return result(n, DTYPE_f32, c->shape, batched);
+}
+
+/* x: [n, in, y, x] with all that the tiles read; w: transformed; the result's shape is given. */
+const char *shape_winograd(Graph *g, Node *n)
+{
+    const Node *x = n->in[0], *w = n->in[1];
+    Ints tile = ints_within(n, ATTR_tile, 1, 2, 4);
+    const Winograd *form = tile ? winograd_form(*tile) : NULL;
+    Shape s;
+    (void)g;
+    if (!form) return "a tile is 2 or 4";
+    if (x->dtype != DTYPE_f32 || w->dtype != DTYPE_f32) return "an operand is not f32: cast it";
+    if (x->shape.rank != 4 || w->shape.rank != 4 || !shape_from_attr(n, &s) || s.rank != 4) return "a tensor has not rank 4";
+    if (w->shape.dim[0] != form->size || w->shape.dim[1] != form->size) return "the weights are transformed for another tile";
+    if (w->shape.dim[2] != s.dim[1] || w->shape.dim[3] != x->shape.dim[1] || s.dim[0] != x->shape.dim[0])
+        return "the channels or the samples do not agree";
+    for (int d = 2; d < 4; d++)
+        if (x->shape.dim[d] < winograd_tiles(form, s.dim[d]) * form->tile + WINOGRAD_KERNEL - 1) return "tiles reach out of the operand";
+    return result(n, DTYPE_f32, s, x->batched);
 }
 
 /* Shape of windows over x, from the window's attributes. */

@@ -12,6 +12,8 @@ EvalRule eval_transpose, eval_broadcast, eval_slice, eval_reverse, eval_pad, eva
 EvalRule eval_window_max, eval_window_argmax, eval_window_unpool;
 /* eval_contract.c */
 EvalRule eval_contract;
+/* eval_winograd.c */
+EvalRule eval_winograd;
 
 /* Elements from one index to the next, per dimension, and where the walk begins. */
 typedef struct Strides { int64_t base, step[RANK_MAX]; } Strides;

@@ -33,19 +33,23 @@ static int64_t *largest_params(const Graph *g)
     return largest;
 }
 
-/* Movement stays: it costs nothing, and freezing it would store a parameter twice. */
-static bool is_worth(const Node *n, int64_t largest)
+/* Movement stays: it costs nothing, and freezing it would store a parameter twice. Transformed weights are larger than
+   what they are made of, but worth it. */
+static bool is_worth(const Node *n, int64_t largest, bool transformed)
 {
     const unsigned flags = op_info[n->op].flags;
     return n->mark == WEIGHTS_known && !(flags & (OF_LEAF | OF_MOVE)) && n->dtype == DTYPE_f32 && !n->batched &&
-           shape_elements(n->shape) <= 2 * largest;
+           (transformed || shape_elements(n->shape) <= 2 * largest);
 }
 
 /* The nodes to compute, last one first; wanted[id] is set for what the program still reads. */
 static Nodes find_tops(const Graph *g, bool *wanted)
 {
     const int64_t *largest = largest_params(g);
+    bool *transformed = NEW_ARRAY(g->arena, bool, g->node.n);
     Nodes tops = { 0 };
+    for (int i = 0; i < g->node.n; i++)
+        if (g->node.at[i]->op == OP_winograd) transformed[g->node.at[i]->in[1]->id] = true;
     for (int i = 0; i < g->root.n; i++) {
         wanted[g->root.at[i].node->id] = true;
         if (g->root.at[i].target) wanted[g->root.at[i].target->id] = true;
@@ -53,7 +57,7 @@ static Nodes find_tops(const Graph *g, bool *wanted)
     for (int i = g->node.n - 1; i >= 0; i--) {
         Node *n = g->node.at[i];
         if (!wanted[i]) continue;
-        if (is_worth(n, largest[i])) {
+        if (is_worth(n, largest[i], transformed[i])) {
             vec_push(g->arena, &tops, n);
             continue;
         }

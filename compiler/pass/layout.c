@@ -151,6 +151,50 @@ static void propose_contract(Layout *l, const Node *n)
     if (n->in[0]->batched && !n->in[1]->batched && n->in[0]->shape.rank >= 3) propose(l, n->in[0], sample_order(c));
 }
 
+static Order order_of_four(int a, int b, int c, int d)
+{
+    return (Order){ 4, { (signed char)a, (signed char)b, (signed char)c, (signed char)d } };
+}
+
+/* Channels last everywhere: those of the result, which feed the lanes, in the transformed weights. */
+static void propose_winograd(Layout *l, const Node *n)
+{
+    propose(l, n, order_of_four(0, 2, 3, 1));
+    propose(l, n->in[0], order_of_four(0, 2, 3, 1));
+    propose(l, n->in[1], order_of_four(0, 1, 3, 2));
+}
+
+static int place_in(const Order *order, int d)
+{
+    int at = 0;
+    while (order->dim[at] != d) at++;
+    return at;
+}
+
+/* Weights made of weights alone lie as what is made of them: first what is summed over, then by place in the result. */
+static void propose_parts(Layout *l, const Node *n, const IndexMap *map, const Node *x)
+{
+    const Contract *c = node_attr(n, ATTR_contract)->contract;
+    Order result = order_of(l, n), order = { 0 };
+    if (x->shape.rank < 3) return;
+    for (int k = -1; k < result.rank; k++)
+        for (int d = 0; d < x->shape.rank; d++) {
+            int at = -1;
+            for (int r = 0; r < result.rank; r++)
+                if (map->dim[d].n && affine_coef(&c->out.dim[r], map->dim[d].term[0].axis)) at = place_in(&result, r);
+            if (at == k) order.dim[order.rank++] = (signed char)d;
+        }
+    propose(l, x, order);
+}
+
+static void propose_unbatched(Layout *l, const Node *n)
+{
+    const Contract *c = node_attr(n, ATTR_contract)->contract;
+    if (n->in[0]->batched || n->in[1]->batched || l->order[class_of(l, n)].rank < 0) return;
+    propose_parts(l, n, &c->a, n->in[0]);
+    propose_parts(l, n, &c->b, n->in[1]);
+}
+
 /* ---- reshapes ---- */
 
 /* Which run of dimensions of y each dimension of x becomes; first[r]: where run r of y begins. The number of runs. */
@@ -306,6 +350,10 @@ void pass_layout(Graph *g, const PassContext *context)
         memcpy(given.dim, n->layout, sizeof given.dim);
         if (n->has_layout) propose(&l, n, given);
     }
+    for (int i = 0; i < count; i++)
+        if (g->node.at[i]->op == OP_winograd) propose_winograd(&l, g->node.at[i]);
+    for (int i = count - 1; i >= 0; i--)
+        if (g->node.at[i]->op == OP_contract) propose_unbatched(&l, g->node.at[i]);
     for (int i = 0; i < count; i++) {
         const Node *n = g->node.at[i];
         if (n->op == OP_contract) propose_contract(&l, n);

@@ -73,9 +73,12 @@ bool resolve_train(Model *m, const ResolveOptions *options, const char *net, Tra
 
 /* ---- passes: each leaves the graph sorted ---- */
 
+enum { WINOGRAD_off = 0, WINOGRAD_2 = 2, WINOGRAD_4 = 4 };   /* the tiles that pass winograd may use, wherever they fit */
+
 typedef struct PassContext {
     const TrainPlan *plan;         /* optimize; may be NULL in other modes */
     bool gradients_only;           /* grad leaves ROOT_gradient roots and optimize does nothing */
+    int winograd;                  /* WINOGRAD_x */
     const char *const *without;    /* names of optional passes to leave out */
     int n_without;
 } PassContext;

@@ -67,6 +67,7 @@ static void drop_axis(Nest *n, int gone)
 {
     for (int i = 0; i < n->value.n; i++) n->value.at[i].at = without_axis(&n->value.at[i].at, gone);
     n->store = without_axis(&n->store, gone);
+    for (int i = 0; i < n->more.n; i++) n->more.at[i].at = without_axis(&n->more.at[i].at, gone);
     if (gone < n->n_out) n->n_out--;
     for (int i = gone; i + 1 < n->n_axes; i++) n->axis[i] = n->axis[i + 1];
     n->n_axes--;
@@ -132,15 +133,22 @@ Nest *nest_new(Arena *a, const Kernel *k)
     memcpy(n->axis, k->axis, sizeof n->axis);
     while (n->n_out < n->n_axes && !n->axis[n->n_out].reduce) n->n_out++;
     Walk w = {.arena = a, .nest = n};
+    for (int i = 0; i < k->early.n; i++) vec_push(a, &n->early, walk(&w, k->early.at[i]));
     n->body = walk(&w, k->value);
     n->result = k->result ? walk(&w, k->result) : -1;
+    for (int i = 0; i < k->more.n; i++) {
+        Stored p = {walk(&w, k->more.at[i].value), buffer_address(k->out, k->more.at[i].at)};
+        vec_push(a, &n->more, p);
+    }
     n->out = buffer_memory(k->out);
     n->store = buffer_address(k->out, k->store);
     for (int i = n->n_axes - 1; i >= 0; i--)
         if (n->axis[i].extent == 1) drop_axis(n, i);
     while (merge_one(a, n)) continue;
     join_result(n);
+    for (int i = 0; i < n->early.n; i++) mark_needed(n, n->early.at[i], false);
     mark_needed(n, n->body, false);
+    for (int i = 0; i < n->more.n; i++) mark_needed(n, n->more.at[i].value, false);
     if (n->result >= 0) mark_needed(n, n->result, true);
     find_axes(n);
     return n;

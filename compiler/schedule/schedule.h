@@ -22,6 +22,8 @@ typedef struct Value {
     int level;                     /* computed when so many loops are open: 0 before all, n_axes inside all */
 } Value;
 
+typedef struct Stored { int value; Affine at; } Stored;
+
 typedef struct Nest {
     const Kernel *kernel;
     int n_axes, n_out;             /* out axes first; no axis of extent 1 */
@@ -30,6 +32,8 @@ typedef struct Nest {
     int body, result;              /* roots; result is -1 where the kernel has none */
     const Buffer *out;
     Affine store;                  /* address in `out` */
+    VEC(Stored) more;               /* other elements stored at each point */
+    VEC(int) early;                /* with more: values that are computed first, in this order */
 } Nest;
 
 Nest *nest_new(Arena *a, const Kernel *k);

@@ -1,0 +1,168 @@
+/* lower_winograd.c -- a 3x3 convolution by minimal filtering: the tiles of x are transformed, multiplied as matrices for
+   each of the size x size places of a tile, and transformed back. Everything a tile needs is in registers. */
+#include "lower.h"
+#include "winograd.h"
+
+#include <string.h>
+
+enum { LINE = 16 };                /* f32 in a cache line */
+
+typedef struct Tiles {
+    Lower *l;
+    const Node *n;
+    const Winograd *form;
+    int64_t samples, in, out, down, across;   /* channels, tiles down and across an image */
+} Tiles;
+
+static Affine plus(Affine x, int64_t by) { return affine_add(x, affine_constant(by)); }
+
+/* Memory for transformed tiles, [i, j, sample, down, across, channel]. Tiles lie an odd number of cache lines apart, and so
+   do the places of a tile, so that those of one tile do not fall together in a cache. */
+static Buffer *transformed(const Tiles *t, const char *what, int64_t channels)
+{
+    Lower *l = t->l;
+    const int64_t size = t->form->size;
+    int64_t step = channels;
+    if (channels % LINE == 0 && channels / LINE % 2 == 0) step += LINE;
+    int64_t plane = t->samples * t->down * t->across * step;
+    if (plane % LINE == 0 && plane / LINE % 2 == 0) plane += LINE;
+    const Node whole = { .dtype = DTYPE_f32, .shape = { 1, { size * size * plane } } };
+    const char *name = name_take(l, arena_printf(l->arena, "%s_%s", t->n->name ? t->n->name : "winograd", what));
+    Buffer *memory = buffer_new(l, BUF_workspace, name, &whole);
+    memory->node = t->n;
+    Buffer *b = buffer_view(l, memory, whole.shape);
+    b->shape = (Shape){ 6, { size, size, t->samples, t->down, t->across, channels } };
+    b->elements = shape_elements(b->shape);
+    const int64_t strides[] = { size * plane, plane, t->down * t->across * step, t->across * step, step, 1 };
+    memcpy(b->stride, strides, sizeof strides);
+    return b;
+}
+
+/* ---- to the places of a tile ---- */
+
+typedef Expr *Square[WINOGRAD_SIDE][WINOGRAD_SIDE];
+
+/* Whether one of the first rows of the matrix has a part of the column. */
+static bool takes(const double *matrix, int rows, int columns, int column)
+{
+    for (int r = 0; r < rows; r++)
+        if (matrix[r * columns + column] != 0) return true;
+    return false;
+}
+
+/* The first high x wide of y = m x m'. Rows of x first, then columns: a row is done with before the next is read. */
+static void apply_both(Lower *l, const double *matrix, int high, int wide, int columns, Square x, Square y, Kernel *k)
+{
+    Square half;
+    for (int i = 0; i < columns; i++) {
+        winograd_apply(l->arena, matrix, wide, columns, x[i], half[i]);
+        for (int j = 0; takes(matrix, high, columns, i) && j < wide; j++) vec_push(l->arena, &k->early, half[i][j]);
+    }
+    for (int j = 0; j < wide; j++) {
+        Expr *column[WINOGRAD_SIDE], *done[WINOGRAD_SIDE];
+        for (int i = 0; i < columns; i++) column[i] = half[i][j];
+        winograd_apply(l->arena, matrix, high, columns, column, done);
+        for (int i = 0; i < high; i++) y[i][j] = done[i];
+    }
+}
+
+static void store_place(Lower *l, Kernel *k, Buffer *to, Expr *value, const Affine *at)
+{
+    if (!k->value) {
+        k->value = value;
+        k->out = to;
+        for (int d = 0; d < to->shape.rank; d++) k->store[d] = at[d];
+        vec_push(l->arena, &l->program->kernel, k);
+        return;
+    }
+    Store part = { .value = value };
+    for (int d = 0; d < to->shape.rank; d++) part.at[d] = at[d];
+    vec_push(l->arena, &k->more, part);
+}
+
+static void transform_input(const Tiles *t, Buffer *to)
+{
+    Lower *l = t->l;
+    const int size = t->form->size, tile = t->form->tile;
+    Square x, y;
+    Kernel *k = kernel_begin_part(l, t->n, "_tiles");
+    Affine n = kernel_axis(l, k, t->samples, "n", false), down = kernel_axis(l, k, t->down, "y", false);
+    Affine across = kernel_axis(l, k, t->across, "x", false), c = kernel_axis(l, k, t->in, "c", false);
+    for (int i = 0; i < size; i++)
+        for (int j = 0; j < size; j++)
+            x[i][j] = lower_value(l, t->n->in[0], (Affine[]){ n, c, plus(affine_scale(down, tile), i), plus(affine_scale(across, tile), j) });
+    apply_both(l, t->form->bt, size, size, size, x, y, k);
+    for (int j = 0; j < size; j++)
+        for (int i = 0; i < size; i++)
+            store_place(l, k, to, y[i][j], (Affine[]){ affine_constant(i), affine_constant(j), n, down, across, c });
+}
+
+/* ---- the products ---- */
+
+static void multiply(const Tiles *t, Buffer *x, Buffer *to)
+{
+    Lower *l = t->l;
+    const int size = t->form->size;
+    Kernel *k = kernel_begin_part(l, t->n, "_products");
+    k->reduce = REDUCE_sum;
+    Affine i = kernel_axis(l, k, size, "i", false), j = kernel_axis(l, k, size, "j", false);
+    Affine n = kernel_axis(l, k, t->samples, "n", false), down = kernel_axis(l, k, t->down, "y", false);
+    Affine across = kernel_axis(l, k, t->across, "x", false), o = kernel_axis(l, k, t->out, "oc", false);
+    Affine c = kernel_axis(l, k, t->in, "c", true);
+    if (t->in == 1) k->reduce = REDUCE_none;
+    Expr *a = ex_load(l->arena, x, (Affine[]){ i, j, n, down, across, c });
+    k->value = ex_binary(l->arena, EX_mul, a, lower_value(l, t->n->in[1], (Affine[]){ i, j, o, c }));
+    k->out = to;
+    memcpy(k->store, (Affine[]){ i, j, n, down, across, o }, 6 * sizeof *k->store);
+    vec_push(l->arena, &l->program->kernel, k);
+    l->program->multiply_adds += size * size * t->samples * t->down * t->across * t->out * t->in;
+}
+
+/* ---- back to the result, with what follows on it ---- */
+
+/* The tiles [row, row + rows) x [column, column + columns), of each the first high x wide results. */
+typedef struct Part { int64_t row, rows, column, columns; int high, wide; } Part;
+
+static void transform_part(const Tiles *t, Buffer *from, const Part *p)
+{
+    Lower *l = t->l;
+    const int size = t->form->size, tile = t->form->tile;
+    Square x, y;
+    Kernel *k = kernel_begin(l, t->n);
+    Affine n = kernel_axis(l, k, t->samples, "n", false), down = plus(kernel_axis(l, k, p->rows, "y", false), p->row);
+    Affine across = plus(kernel_axis(l, k, p->columns, "x", false), p->column), o = kernel_axis(l, k, t->out, "oc", false);
+    for (int i = 0; i < size; i++)
+        for (int j = 0; j < size; j++)
+            x[i][j] = ex_load(l->arena, from, (Affine[]){ affine_constant(i), affine_constant(j), n, down, across, o });
+    apply_both(l, t->form->at, p->high, p->wide, size, x, y, k);
+    for (int j = 0; j < p->wide; j++)
+        for (int i = 0; i < p->high; i++) {
+            Affine at[] = { n, o, plus(affine_scale(down, tile), i), plus(affine_scale(across, tile), j) };
+            kernel_store_part(l, k, t->n, y[i][j], at);
+        }
+}
+
+/* Whole tiles, and those that reach over the edges. */
+static void transform_output(const Tiles *t, Buffer *from)
+{
+    const int tile = t->form->tile;
+    const int64_t high = t->n->shape.dim[2], wide = t->n->shape.dim[3];
+    const int64_t rows[] = { high / tile, high % tile != 0 }, columns[] = { wide / tile, wide % tile != 0 };
+    for (int r = 0; r < 2; r++)
+        for (int c = 0; c < 2; c++) {
+            const Part p = { r ? rows[0] : 0, rows[r], c ? columns[0] : 0, columns[c],
+                             r ? (int)(high % tile) : tile, c ? (int)(wide % tile) : tile };
+            if (p.rows && p.columns) transform_part(t, from, &p);
+        }
+}
+
+void lower_winograd(Lower *l, const Node *n)
+{
+    const Winograd *form = winograd_form(node_int(n, ATTR_tile));
+    const Tiles t = { .l = l, .n = n, .form = form, .samples = n->shape.dim[0], .in = n->in[0]->shape.dim[1], .out = n->shape.dim[1],
+                      .down = winograd_tiles(form, n->shape.dim[2]), .across = winograd_tiles(form, n->shape.dim[3]) };
+    Buffer *x = transformed(&t, "tiles", t.in), *y = transformed(&t, "products", t.out);
+    transform_input(&t, x);
+    multiply(&t, x, y);
+    transform_output(&t, y);
+}

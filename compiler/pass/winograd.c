@@ -1,0 +1,147 @@
+/* winograd.c -- 3x3 convolutions of stride 1 by Winograd's minimal filtering: forward, and gradients for data, which are
+   convolutions too. The weights are transformed by two contractions, which `freeze` computes where they are known. */
+#include "pass.h"
+
+#include "../op/winograd.h"
+
+enum { CHANNELS_MIN = 4 };         /* fewer cannot pay for the transforms */
+
+/* y[n, o, y, x] += a[n, r, y + ky + from, x + kx + from'] w[...]: which axis is which. */
+typedef struct Conv {
+    int n, o, r, at[2], k[2];      /* axes; at and k: down, across */
+    int64_t from[2];
+    bool flipped[2];               /* y - ky in place of y + ky */
+} Conv;
+
+static int plain_axis(const IndexMap *m, int d)
+{
+    const Affine *x = &m->dim[d];
+    return x->n == 1 && x->term[0].coef == 1 && x->offset == 0 ? x->term[0].axis : -1;
+}
+
+static bool uses(const IndexMap *m, int axis)
+{
+    for (int d = 0; d < m->rank; d++)
+        if (affine_coef(&m->dim[d], axis)) return true;
+    return false;
+}
+
+/* Dimension 2 + i of a: y + ky + from. */
+static bool find_window(const Contract *c, int i, Conv *v)
+{
+    const Affine *x = &c->a.dim[2 + i];
+    if (x->n != 2 || affine_coef(x, v->at[i]) != 1) return false;
+    const int t = x->term[0].axis == v->at[i];
+    v->k[i] = x->term[t].axis;
+    v->flipped[i] = x->term[t].coef == -1;
+    v->from[i] = x->offset - (v->flipped[i] ? WINOGRAD_KERNEL - 1 : 0);
+    return x->term[t].coef * x->term[t].coef == 1 && c->extent[v->k[i]] == WINOGRAD_KERNEL && !uses(&c->out, v->k[i]);
+}
+
+static bool find_conv(const Node *n, const Contract *c, Conv *v)
+{
+    if (c->n_axes != 7 || c->a.rank != 4 || c->out.rank != 4 || n->in[1]->batched) return false;
+    v->n = plain_axis(&c->out, 0);
+    v->o = plain_axis(&c->out, 1);
+    v->r = plain_axis(&c->a, 1);
+    for (int i = 0; i < 2; i++) {
+        v->at[i] = plain_axis(&c->out, 2 + i);
+        if (v->at[i] < 0 || !find_window(c, i, v)) return false;
+    }
+    if (v->n < 0 || v->o < 0 || v->r < 0 || plain_axis(&c->a, 0) != v->n || uses(&c->out, v->r) || uses(&c->a, v->o)) return false;
+    if (uses(&c->b, v->n) || uses(&c->b, v->at[0]) || uses(&c->b, v->at[1]) || !uses(&c->b, v->o)) return false;
+    if (v->k[0] == v->k[1] || v->k[0] == v->r || v->k[1] == v->r) return false;
+    const int64_t *size = n->in[0]->shape.dim;
+    return c->extent[v->n] == size[0] && c->extent[v->r] == size[1];
+}
+
+static Node *matrix(Graph *g, const Winograd *form)
+{
+    return node_data(g, (Shape){ 2, { form->size, WINOGRAD_KERNEL } }, form->g);
+}
+
+/* transformed[i, j, o, r] = sum over ky, kx of g[i, ky] g[j, kx] w[...]; first the sum over ky, as half[i, kx, o, r]. */
+static Node *transformed_weights(Graph *g, Node *w, const Contract *c, const Conv *v, const Winograd *form)
+{
+    enum { I, O, R, KX, KY, AXES };
+    const int64_t size = form->size, o = c->extent[v->o], r = c->extent[v->r];
+    Affine of[AXES_MAX] = { 0 };
+    of[v->o] = affine_axis(O);
+    of[v->r] = affine_axis(R);
+    for (int i = 0; i < 2; i++) {
+        Affine k = affine_axis(i ? KX : KY);
+        of[v->k[i]] = v->flipped[i] ? affine_add(affine_scale(k, -1), affine_constant(WINOGRAD_KERNEL - 1)) : k;
+    }
+    Contract half = { .n_axes = AXES, .extent = { size, o, r, WINOGRAD_KERNEL, WINOGRAD_KERNEL } };
+    half.shape = (Shape){ 4, { size, WINOGRAD_KERNEL, o, r } };
+    half.out = (IndexMap){ 4, { affine_axis(I), affine_axis(KX), affine_axis(O), affine_axis(R) } };
+    half.a = (IndexMap){ 2, { affine_axis(I), affine_axis(KY) } };
+    half.b.rank = c->b.rank;
+    for (int d = 0; d < c->b.rank; d++) {
+        half.b.dim[d] = affine_constant(c->b.dim[d].offset);
+        for (int t = 0; t < c->b.dim[d].n; t++)
+            half.b.dim[d] = affine_add(half.b.dim[d], affine_scale(of[c->b.dim[d].term[t].axis], c->b.dim[d].term[t].coef));
+    }
+    enum { J = KY };
+    Contract whole = { .n_axes = AXES, .extent = { size, o, r, WINOGRAD_KERNEL, size }, .shape = { 4, { size, size, o, r } } };
+    whole.out = (IndexMap){ 4, { affine_axis(I), affine_axis(J), affine_axis(O), affine_axis(R) } };
+    whole.a = half.out;
+    whole.b = (IndexMap){ 2, { affine_axis(J), affine_axis(KX) } };
+    Node *m = matrix(g, form);
+    const char *label = g->label;
+    g->label = arena_printf(g->arena, "%s_weights", label ? label : "winograd");
+    Node *y = node_contract(g, node_contract(g, m, w, &half), m, &whole);
+    g->label = label;
+    return y;
+}
+
+/* What the tiles read of x, from `from` on: a box of x, with zeros behind it where they reach out. */
+static Node *read_by_tiles(Graph *g, Node *x, const Conv *v, const int64_t *tiled)
+{
+    int64_t start[RANK_MAX] = { 0 }, low[RANK_MAX] = { 0 }, high[RANK_MAX] = { 0 };
+    Shape box = x->shape;
+    for (int i = 0; i < 2; i++) {
+        int64_t end = v->from[i] + tiled[i] + WINOGRAD_KERNEL - 1, have = box.dim[2 + i];
+        start[2 + i] = v->from[i];
+        if (end > have) high[2 + i] = end - have;
+        box.dim[2 + i] = (end < have ? end : have) - v->from[i];
+    }
+    if (!shape_equal(box, x->shape)) x = node_slice(g, x, start, box);
+    if (x->op == OP_pad && node_real(x, ATTR_value) == 0) {   /* one border, not one around the other */
+        for (int d = 0; d < 4; d++) {
+            low[d] = node_ints(x, ATTR_low)[d];
+            high[d] += node_ints(x, ATTR_high)[d];
+        }
+        x = x->in[0];
+    }
+    return node_pad(g, x, low, high, 0);
+}
+
+static Node *by_tiles(Graph *g, Node *n, const Contract *c, const Conv *v, const Winograd *form)
+{
+    const int64_t tiled[] = { winograd_tiles(form, n->shape.dim[2]) * form->tile, winograd_tiles(form, n->shape.dim[3]) * form->tile };
+    Node *in[] = { read_by_tiles(g, n->in[0], v, tiled), transformed_weights(g, n->in[1], c, v, form) };
+    const Attr attr[] = { { .name = ATTR_tile, .n = 1, .ints = &(int64_t){ form->tile } },
+                          { .name = ATTR_shape, .n = 4, .ints = n->shape.dim } };
+    return node_new(g, OP_winograd, 2, in, LENGTH(attr), attr);
+}
+
+/* needs: contractions that gather; leaves: those that are 3x3 convolutions by tiles, as the context says. */
+void pass_winograd(Graph *g, const PassContext *context)
+{
+    const int n_nodes = g->node.n;
+    const Winograd *form = winograd_form(context->winograd);
+    for (int i = 0; form && i < n_nodes; i++) {
+        Node *n = g->node.at[i];
+        Conv v = { 0 };
+        const Contract *c = n->op == OP_contract ? node_attr(n, ATTR_contract)->contract : NULL;
+        if (!c || !find_conv(n, c, &v) || v.from[0] < 0 || v.from[1] < 0) continue;
+        if (c->extent[v.o] < CHANNELS_MIN || c->extent[v.r] < CHANNELS_MIN) continue;
+        g->span = n->span;
+        g->label = n->name;
+        graph_replace(g, n, by_tiles(g, n, c, &v, form));
+    }
+    g->span = (Span){ 0 };
+    g->label = NULL;
+    graph_sort(g);
+}

@@ -127,7 +127,7 @@ static const char *code_file(const Unit *u, const ApiNames *names, const Program
     for (int i = 0; i < f.function.n; i++) {
         if (i) text_putc(&code, '\n');
         write_comment(&code, u, f.function.at[i]);
-        text_printf(&code, "static void %s(%s", f.function.at[i]->name, f.function.at[i]->text);
+        text_printf(&code, "%s void %s(%s", u->target->lanes > 1 ? "KERNEL" : "static", f.function.at[i]->name, f.function.at[i]->text);
     }
     text_puts(&code, text_string(&entries.text));
     text_printf(&all, "#include \"%s.h\"\n\n", u->net);

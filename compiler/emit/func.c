@@ -109,7 +109,7 @@ static void write_update_of(Body *b, const char *acc, const int *at)
     Reduce reduce = n->kernel->reduce;
     bool product = reduce == REDUCE_sum && v->kind == EX_mul && !b->name[n->body] && b->acc_vector;
     if (product && (!lane_reduces(b) || !instance_tail(b, at) || product_of_lanes(b, v))) {
-        write_line(&b->w, "%s = vfma(%s, %s, %s);", acc, value_as_vector(b, v->arg[0], at), value_as_vector(b, v->arg[1], at), acc);
+        write_line(&b->w, "%s = vmla(%s, %s, %s);", acc, value_as_vector(b, v->arg[0], at), value_as_vector(b, v->arg[1], at), acc);
         return;
     }
     const char *value = b->acc_vector ? masked(b, value_as_vector(b, n->body, at), at) : value_as_scalar(b, n->body, at);

@@ -2,6 +2,17 @@
 
 HELPER vf vfma(vf x, vf y, vf z) { return (vf)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z); }
 
+/* For the sums of a register tile. gcc would move them from register to register, and then into memory. */
+HELPER vf vmla(vf x, vf y, vf sum)
+{
+#if defined(__clang__)
+    return vfma(x, y, sum);
+#else
+    __asm__("vfmadd231ps %1, %2, %0" : "+x"(sum) : "xm"(y), "x"(x));
+    return sum;
+#endif
+}
+
 HELPER vf vmax(vf x, vf y) { return (vf)_mm256_max_ps((__m256)x, (__m256)y); }
 
 HELPER vf vmin(vf x, vf y) { return (vf)_mm256_min_ps((__m256)x, (__m256)y); }

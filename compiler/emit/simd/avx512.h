@@ -2,6 +2,8 @@
 
 HELPER vf vfma(vf x, vf y, vf z) { return (vf)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z); }
 
+HELPER vf vmla(vf x, vf y, vf sum) { return vfma(x, y, sum); }
+
 HELPER vf vmax(vf x, vf y) { return (vf)_mm512_max_ps((__m512)x, (__m512)y); }
 
 HELPER vf vmin(vf x, vf y) { return (vf)_mm512_min_ps((__m512)x, (__m512)y); }

@@ -2,6 +2,9 @@
 
 #define HELPER static inline __attribute__((always_inline))
 
+/* A function of its own: gcc finds registers for a tile only where it sees nothing else. */
+#define KERNEL static __attribute__((noinline))
+
 #if defined(__clang__)
 #define EACH_LANE
 #else

@@ -5,6 +5,8 @@ HELPER vf vfma(vf x, vf y, vf z) { return (vf)vfmaq_f32((float32x4_t)z, (float32
 HELPER vf vselect(vi mask, vf x, vf y) { return (vf)vbslq_f32((uint32x4_t)mask, (float32x4_t)x, (float32x4_t)y); }
 
 /* As on x86: y where either is not a number. */
+HELPER vf vmla(vf x, vf y, vf sum) { return vfma(x, y, sum); }
+
 HELPER vf vmax(vf x, vf y) { return vselect(x > y, x, y); }
 
 HELPER vf vmin(vf x, vf y) { return vselect(x < y, x, y); }

@@ -2,6 +2,8 @@
 
 HELPER vf vfma(vf x, vf y, vf z) { return x * y + z; }
 
+HELPER vf vmla(vf x, vf y, vf sum) { return vfma(x, y, sum); }
+
 HELPER vf vmax(vf x, vf y) { return (vf)_mm_max_ps((__m128)x, (__m128)y); }
 
 HELPER vf vmin(vf x, vf y) { return (vf)_mm_min_ps((__m128)x, (__m128)y); }

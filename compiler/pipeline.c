@@ -70,6 +70,12 @@ static const Node *leaf_find(const Graph *g, Op op, const char *name)
     return NULL;
 }
 
+static void invent_values(Graph *g, const float *(*value)(Arena *a, const Node *param))
+{
+    for (int i = 0; i < g->node.n; i++)
+        if (g->node.at[i]->op == OP_param) g->node.at[i]->value = value(g->arena, g->node.at[i]);
+}
+
 static const Node *param_find(const Graph *g, const char *name) { return leaf_find(g, OP_param, name); }
 
 /* What trainers leave beside the parameters and no net asks for. */
@@ -119,6 +125,7 @@ static const Program *make_program(Pipeline *p, const char *name, Mode mode, int
     if (!g) return NULL;
     if (!p->first && p->weights) warn_of_extra(p, g);
     if (!o->train && !set_values(g, o->weights, p->weights)) return NULL;
+    if (!o->train && !p->weights && o->value) invent_values(g, o->value);
     if (p->first) take_layouts(p->first, g);
     PassContext context = o->passes;
     context.plan = p->plan;

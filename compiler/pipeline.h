@@ -16,6 +16,7 @@ typedef struct CompileOptions {
     int threads;                   /* more than 1: kernels that are worth it are split */
     Embed embed;
     const char *weights;           /* safetensors, or NULL */
+    const float *(*value)(Arena *a, const Node *param);   /* without train and weights: known values all the same; may be NULL */
     PassContext passes;
     LowerOptions lower;
 } CompileOptions;

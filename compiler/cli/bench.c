@@ -224,6 +224,7 @@ int command_bench(const Options *o)
     Session s;
     int status = session_open(&s, o, "native");
     if (!status) status = require_native(&s);
+    s.compile.value = drawn_value;
     if (o->train) s.compile.no_forward = s.compile.no_evaluate = s.compile.no_gradient = true;
     if (!status) status = session_compile(&s);
     if (status) return status;

@@ -21,22 +21,33 @@ void fill_inputs(Host *h, ProgramKind kind, uint64_t seed)
     }
 }
 
+static double *draw_param(Arena *a, const Node *param, uint64_t seed)
+{
+    static const Init nudge = {INIT_uniform, -0.05, 0.05};
+    const Attr *init = node_attr(param, ATTR_init);
+    const int64_t n = shape_elements(param->shape);
+    double *x = NEW_ARRAY(a, double, n), *y = NEW_ARRAY(a, double, n);
+    if (param->value)
+        for (int64_t k = 0; k < n; k++) x[k] = param->value[k];
+    else if (init) init_fill(&init->init, param->name, seed, x, n);
+    init_fill(&nudge, param->name, seed + 1, y, n);
+    for (int64_t k = 0; param->trained && k < n; k++) x[k] += y[k];
+    return x;
+}
+
+const float *drawn_value(Arena *a, const Node *param)
+{
+    const int64_t n = shape_elements(param->shape);
+    const double *x = draw_param(a, param, 1);
+    float *value = NEW_ARRAY(a, float, n);
+    for (int64_t k = 0; k < n; k++) value[k] = (float)x[k];
+    return value;
+}
+
 void fill_params(Host *h, uint64_t seed)
 {
     const Unit *u = h->unit;
-    static const Init nudge = {INIT_uniform, -0.05, 0.05};
-    for (int i = 0; i < u->weights.n; i++) {
-        const Field *f = &u->weights.at[i];
-        const Attr *init = node_attr(f->node, ATTR_init);
-        int64_t n = f->buffer->elements;
-        double *x = NEW_ARRAY(h->arena, double, n), *y = NEW_ARRAY(h->arena, double, n);
-        if (f->node->value)
-            for (int64_t k = 0; k < n; k++) x[k] = f->node->value[k];
-        else if (init) init_fill(&init->init, f->name, seed, x, n);
-        init_fill(&nudge, f->name, seed + 1, y, n);
-        for (int64_t k = 0; f->node->trained && k < n; k++) x[k] += y[k];
-        field_write(h, f, h->weights, x);
-    }
+    for (int i = 0; i < u->weights.n; i++) field_write(h, &u->weights.at[i], h->weights, draw_param(h->arena, u->weights.at[i].node, seed));
 }
 
 void fill_memory(Host *h, uint64_t seed)

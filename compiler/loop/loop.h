@@ -91,6 +91,7 @@ typedef enum Reduce { REDUCE_none, REDUCE_sum, REDUCE_max, REDUCE_min } Reduce;
 typedef struct Axis {
     int64_t extent;
     bool reduce;                   /* runs inside; only where Kernel.reduce is not none */
+    bool outer;                    /* runs outside, step by step: other data for every step, so nothing to keep in registers */
     const char *name;              /* "n", "oc", "y", "x", "ky" ...: unique in the kernel, a C identifier */
 } Axis;
 

@@ -205,7 +205,7 @@ const char *shape_contract(Graph *g, Node *n)
     return result(n, DTYPE_f32, c->shape, batched);
 }
 
-/* x: [n, in, y, x] with all that the tiles read; w: transformed; the result's shape is given. */
+/* x: [n, in, y, x] with all that the tiles read; w: [i, j, groups, out in a group, in]; the result's shape is given. */
 const char *shape_winograd(Graph *g, Node *n)
 {
     const Node *x = n->in[0], *w = n->in[1];
@@ -215,9 +215,9 @@ const char *shape_winograd(Graph *g, Node *n)
     (void)g;
     if (!form) return "a tile is 2 or 4";
     if (x->dtype != DTYPE_f32 || w->dtype != DTYPE_f32) return "an operand is not f32: cast it";
-    if (x->shape.rank != 4 || w->shape.rank != 4 || !shape_from_attr(n, &s) || s.rank != 4) return "a tensor has not rank 4";
+    if (x->shape.rank != 4 || w->shape.rank != 5 || !shape_from_attr(n, &s) || s.rank != 4) return "a tensor has a wrong rank";
     if (w->shape.dim[0] != form->size || w->shape.dim[1] != form->size) return "the weights are transformed for another tile";
-    if (w->shape.dim[2] != s.dim[1] || w->shape.dim[3] != x->shape.dim[1] || s.dim[0] != x->shape.dim[0])
+    if (w->shape.dim[2] * w->shape.dim[3] != s.dim[1] || w->shape.dim[4] != x->shape.dim[1] || s.dim[0] != x->shape.dim[0])
         return "the channels or the samples do not agree";
     for (int d = 2; d < 4; d++)
         if (x->shape.dim[d] < winograd_tiles(form, s.dim[d]) * form->tile + WINOGRAD_KERNEL - 1) return "tiles reach out of the operand";

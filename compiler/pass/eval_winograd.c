@@ -33,7 +33,7 @@ static void tile_products(const Winograd *w, const Node *n, const double *x, con
         apply_both(w->bt, w->size, w->size, part, moved);
         for (int i = 0; i < w->size; i++)
             for (int j = 0; j < w->size; j++)
-                sum[i][j] += moved[i][j] * v[i * sv.step[0] + j * sv.step[1] + out * sv.step[2] + c];
+                sum[i][j] += moved[i][j] * v[i * sv.step[0] + j * sv.step[1] + out * sv.step[3] + c];
     }
 }
 

@@ -151,17 +151,13 @@ static void propose_contract(Layout *l, const Node *n)
     if (n->in[0]->batched && !n->in[1]->batched && n->in[0]->shape.rank >= 3) propose(l, n->in[0], sample_order(c));
 }
 
-static Order order_of_four(int a, int b, int c, int d)
-{
-    return (Order){ 4, { (signed char)a, (signed char)b, (signed char)c, (signed char)d } };
-}
 
 /* Channels last everywhere: those of the result, which feed the lanes, in the transformed weights. */
 static void propose_winograd(Layout *l, const Node *n)
 {
-    propose(l, n, order_of_four(0, 2, 3, 1));
-    propose(l, n->in[0], order_of_four(0, 2, 3, 1));
-    propose(l, n->in[1], order_of_four(0, 1, 3, 2));
+    propose(l, n, (Order){ 4, { 0, 2, 3, 1 } });
+    propose(l, n->in[0], (Order){ 4, { 0, 2, 3, 1 } });
+    propose(l, n->in[1], (Order){ 5, { 0, 1, 2, 4, 3 } });
 }
 
 static int place_in(const Order *order, int d)
@@ -181,7 +177,8 @@ static void propose_parts(Layout *l, const Node *n, const IndexMap *map, const N
         for (int d = 0; d < x->shape.rank; d++) {
             int at = -1;
             for (int r = 0; r < result.rank; r++)
-                if (map->dim[d].n && affine_coef(&c->out.dim[r], map->dim[d].term[0].axis)) at = place_in(&result, r);
+                for (int t = 0; t < map->dim[d].n; t++)
+                    if (affine_coef(&c->out.dim[r], map->dim[d].term[t].axis) && place_in(&result, r) > at) at = place_in(&result, r);
             if (at == k) order.dim[order.rank++] = (signed char)d;
         }
     propose(l, x, order);

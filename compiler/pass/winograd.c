@@ -4,7 +4,10 @@
 
 #include "../op/winograd.h"
 
-enum { CHANNELS_MIN = 4 };         /* fewer cannot pay for the transforms */
+enum {
+    CHANNELS_MIN = 4,              /* fewer cannot pay for the transforms */
+    GROUP_MIN = 32, GROUP_MAX = 64, GROUP_STEP = 16
+};
 
 /* y[n, o, y, x] += a[n, r, y + ky + from, x + kx + from'] w[...]: which axis is which. */
 typedef struct Conv {
@@ -60,7 +63,16 @@ static Node *matrix(Graph *g, const Winograd *form)
     return node_data(g, (Shape){ 2, { form->size, WINOGRAD_KERNEL } }, form->g);
 }
 
-/* transformed[i, j, o, r] = sum over ky, kx of g[i, ky] g[j, kx] w[...]; first the sum over ky, as half[i, kx, o, r]. */
+/* Result channels that lie side by side: all of a few, else groups, so that what a register tile reads is one stream. */
+static int64_t group_of(int64_t channels)
+{
+    for (int64_t group = GROUP_MIN; channels > GROUP_MAX && group <= GROUP_MAX; group += GROUP_STEP)
+        if (channels % group == 0) return group;
+    return channels;
+}
+
+/* transformed[i, j, o / group, o % group, r] = sum over ky, kx of g[i, ky] g[j, kx] w[...]; first the sum over ky, as
+   half[i, kx, o, r]. */
 static Node *transformed_weights(Graph *g, Node *w, const Contract *c, const Conv *v, const Winograd *form)
 {
     enum { I, O, R, KX, KY, AXES };
@@ -82,10 +94,13 @@ static Node *transformed_weights(Graph *g, Node *w, const Contract *c, const Con
         for (int t = 0; t < c->b.dim[d].n; t++)
             half.b.dim[d] = affine_add(half.b.dim[d], affine_scale(of[c->b.dim[d].term[t].axis], c->b.dim[d].term[t].coef));
     }
-    enum { J = KY };
-    Contract whole = { .n_axes = AXES, .extent = { size, o, r, WINOGRAD_KERNEL, size }, .shape = { 4, { size, size, o, r } } };
-    whole.out = (IndexMap){ 4, { affine_axis(I), affine_axis(J), affine_axis(O), affine_axis(R) } };
+    enum { J = KY, IN_GROUP = AXES };
+    const int64_t group = group_of(o);
+    Contract whole = { .n_axes = AXES + 1, .extent = { size, o / group, r, WINOGRAD_KERNEL, size, group } };
+    whole.shape = (Shape){ 5, { size, size, o / group, group, r } };
+    whole.out = (IndexMap){ 5, { affine_axis(I), affine_axis(J), affine_axis(O), affine_axis(IN_GROUP), affine_axis(R) } };
     whole.a = half.out;
+    whole.a.dim[2] = affine_add(affine_scale(affine_axis(O), group), affine_axis(IN_GROUP));
     whole.b = (IndexMap){ 2, { affine_axis(J), affine_axis(KX) } };
     Node *m = matrix(g, form);
     const char *label = g->label;

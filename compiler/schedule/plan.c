@@ -161,6 +161,7 @@ static double tile_cost(const Nest *n, const Plan *p, const Target *t, const Cou
 /* An axis along which some load in the body stays where it is, so that a tile reads it once. */
 static bool reuses(const Nest *n, int axis)
 {
+    if (n->axis[axis].outer) return false;
     for (int i = 0; i < n->value.n; i++) {
         const Value *v = &n->value.at[i];
         if (v->in_body && v->kind == EX_load && !(v->axes >> axis & 1)) return true;
@@ -245,6 +246,7 @@ static bool lane_loads_need(const Nest *n, const Plan *p, int axis)
 static int loop_rank(const Nest *n, const Plan *p, int axis)
 {
     if (axis >= n->n_out) return axis == p->lane ? 5 : 4;
+    if (n->axis[axis].outer) return -1;
     if (!reduces(n)) return axis == p->lane ? 3 : 2;
     if (axis == p->lane) return 1;
     if (p->count[axis] > 1) return 3;

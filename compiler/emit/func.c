@@ -392,6 +392,8 @@ static void lift_offsets(Body *b)
     for (int i = 0; i < b->pointer.n; i++) {
         Pointer *p = &b->pointer.at[i];
         p->offset = p->buffer == n->out ? n->store.offset : INT64_MAX;
+        for (int k = 0; p->buffer == n->out && k < n->more.n; k++)
+            if (n->more.at[k].at.offset < p->offset) p->offset = n->more.at[k].at.offset;
         for (int k = 0; k < n->value.n; k++) {
             const Value *v = &n->value.at[k];
             if (v->kind == EX_load && v->buffer == p->buffer && v->at.offset < p->offset) p->offset = v->at.offset;
@@ -399,6 +401,7 @@ static void lift_offsets(Body *b)
         for (int k = 0; k < n->value.n; k++)
             if (n->value.at[k].kind == EX_load && n->value.at[k].buffer == p->buffer) n->value.at[k].at.offset -= p->offset;
         if (p->buffer == n->out) n->store.offset -= p->offset;
+        for (int k = 0; p->buffer == n->out && k < n->more.n; k++) n->more.at[k].at.offset -= p->offset;
     }
 }
 

@@ -56,6 +56,11 @@ int instance_tail(const Body *b, const int *at)
     return lane >= 0 && at[lane] == b->frame[lane].count - 1 ? b->frame[lane].tail : 0;
 }
 
+static const char *row_name(const Body *b, const int *at)
+{
+    return instance_name(b, b->name[b->nest->pick], b->nest->value.at[b->nest->pick].axes, at);
+}
+
 const char *address_text(const Body *b, const Affine *x, const int *at)
 {
     Text t = {.arena = b->arena};
@@ -71,7 +76,7 @@ const char *address_text(const Body *b, const Affine *x, const int *at)
         for (int i = 0; i < x->n; i++)
             if (!done[i] && (best < 0 || llabs(x->term[i].coef) > llabs(x->term[best].coef))) best = i;
         done[best] = true;
-        const char *v = b->frame[x->term[best].axis].variable;
+        const char *v = x->term[best].axis == PICKED ? row_name(b, at) : b->frame[x->term[best].axis].variable;
         int64_t c = x->term[best].coef;
         if (!v) continue;
         text_puts(&t, c < 0 ? (t.n ? " - " : "-") : t.n ? " + " : "");
@@ -229,6 +234,7 @@ static Piece compute(const Body *b, int value, const int *at)
     case EX_random: return random_piece(b, v, at);
     case EX_reduced: return (Piece){instance_name(b, b->reduced, (1u << b->nest->n_out) - 1, at), PREC_primary, vector};
     case EX_where: return where(b, v, at, vector);
+    case EX_row: return (Piece){arena_printf(b->arena, "vrow(%s, %lld)", value_as_scalar(b, v->arg[0], at), (long long)v->number), PREC_primary, false};
     case EX_neg: {
         Piece x = argument(b, v, 0, at);
         return (Piece){arena_printf(b->arena, "-%s", at_least(b, x, PREC_primary)), PREC_unary, x.vector};
@@ -274,7 +280,7 @@ static bool needs_variable(const Body *b, int value)
     const Value *v = &n->value.at[value];
     unsigned all = (1u << n->n_axes) - 1, out = (1u << n->n_out) - 1;
     if (v->kind == EX_constant || v->kind == EX_reduced) return false;
-    if (v->uses > 1) return true;
+    if (v->uses > 1 || value == n->pick) return true;
     if (value == n->body && wants_variable(b, v, n->n_axes, all)) return true;
     if (value == n->result && wants_variable(b, v, n->n_out, out)) return true;
     for (int i = 0; i < n->value.n; i++)
@@ -286,7 +292,7 @@ static bool needs_variable(const Body *b, int value)
 static bool is_vector(const Body *b, int value)
 {
     const Value *v = &b->nest->value.at[value];
-    if (lanes(b) == 1 || v->kind == EX_constant) return false;
+    if (lanes(b) == 1 || v->kind == EX_constant || v->kind == EX_row) return false;
     bool lane = b->plan.lane >= 0 && v->axes >> b->plan.lane & 1;
     if (v->kind == EX_load || v->kind == EX_index) return lane;
     if (v->kind == EX_reduced) return b->plan.lane >= 0 && b->plan.lane < b->nest->n_out;
@@ -317,6 +323,10 @@ void body_name_values(Body *b)
     for (int i = 0; i < n->value.n; i++) {
         if (!needs_variable(b, i)) continue;
         bool load = n->value.at[i].kind == EX_load;
+        if (i == n->pick) {
+            b->name[i] = name_unique(&b->names, "row");
+            continue;
+        }
         b->name[i] = name_unique(&b->names, arena_printf(b->arena, load ? "x%d" : "t%d", load ? loads++ : others++));
         if (load && lanes(b) > 1 && b->plan.lane >= 0 && !b->vector[i] && only_vectors_use(b, i)) b->vector[i] = true;
     }

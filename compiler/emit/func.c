@@ -16,6 +16,7 @@ const char *c_type(DType t, bool f64)
 
 static const char *real_type(const Body *b) { return b->unit->f64 ? "double" : "float"; }
 static const char *type_of(const Body *b, bool vector) { return vector ? "vf" : real_type(b); }
+static const char *value_type(const Body *b, int value) { return value == b->nest->pick ? "int" : type_of(b, b->vector[value]); }
 static unsigned out_axes(const Body *b) { return (1u << b->nest->n_out) - 1; }
 static bool lane_reduces(const Body *b) { return b->plan.lane >= b->nest->n_out; }
 
@@ -46,7 +47,7 @@ static void write_let(Body *b, int level)
         const Value *v = &n->value.at[i];
         if (!b->name[i] || v->level != level || (inner && !v->in_body)) continue;
         int at[AXES_MAX] = {0};
-        do write_line(&b->w, "const %s %s = %s;", type_of(b, b->vector[i]), instance_name(b, b->name[i], v->axes, at), value_compute(b, i, at));
+        do write_line(&b->w, "const %s %s = %s;", value_type(b, i), instance_name(b, b->name[i], v->axes, at), value_compute(b, i, at));
         while (instance_next(b, v->axes, at));
     }
 }

@@ -225,6 +225,16 @@ Node *node_concat(Graph *g, Node *const *x, int n, int axis)
     return node_new(g, OP_concat, n, x, 1, &attr);
 }
 
+/* ---- rows ---- */
+
+Node *node_gather(Graph *g, Node *table, Node *index) { return node_new(g, OP_gather, 2, (Node *[]){table, index}, 0, NULL); }
+
+Node *node_scatter_add(Graph *g, Node *x, Node *index, Shape table)
+{
+    Attr attr = {.name = ATTR_shape, .n = table.rank, .ints = table.dim};
+    return node_new(g, OP_scatter_add, 2, (Node *[]){x, index}, 1, &attr);
+}
+
 /* ---- movement ---- */
 
 Node *node_reshape(Graph *g, Node *x, Shape s)

@@ -194,6 +194,8 @@ Node *node_broadcast(Graph *g, Node *x, Shape s, const int64_t *axes, bool batch
 Node *node_slice(Graph *g, Node *x, const int64_t *start, Shape s);
 Node *node_reverse(Graph *g, Node *x, const int64_t *axes, int n);
 Node *node_pad(Graph *g, Node *x, const int64_t *low, const int64_t *high, double value);  /* x itself when all 0 */
+Node *node_gather(Graph *g, Node *table, Node *index);                    /* index: i32 or u8 */
+Node *node_scatter_add(Graph *g, Node *x, Node *index, Shape table);
 Node *node_concat(Graph *g, Node *const *x, int n, int axis);
 /* Another node with n's operator, type, batched flag, attributes, span and name, over other operands of the same kind. */
 Node *node_like(Graph *g, const Node *n, Node *const *in);

@@ -37,6 +37,7 @@ Expr *kernel_expr(const Kernel *k, int i)
     const int more = k->result ? 2 : 1;
     if (i == 0) return k->value;
     if (i == 1 && k->result) return k->result;
+    if (i - more == k->more.n) return k->pick;
     return i - more < k->more.n ? k->more.at[i - more].value : NULL;
 }
 

@@ -48,6 +48,8 @@ static int64_t affine_at(const Affine *x, const int64_t *i)
     return at;
 }
 
+static double row_of(double x, double rows) { return x > 0 ? fmin(trunc(x), rows - 1) : 0; }
+
 static double step_value(const Run *r, const Step *s)
 {
     double x[3];
@@ -57,6 +59,7 @@ static double step_value(const Run *r, const Step *s)
     case EX_load: return s->memory[affine_at(&s->at, r->i)];
     case EX_index: return (double)affine_at(&s->at, r->i);
     case EX_random: return random_uniform(r->seed, r->step, s->expr->key, (uint32_t)affine_at(&s->at, r->i));
+    case EX_row: return row_of(r->value[s->arg[0]], s->expr->value);
     default:
         for (int i = 0; i < expr_args[s->expr->kind]; i++) x[i] = r->value[s->arg[i]];
         return expr_apply(s->expr->kind, x);
@@ -113,7 +116,7 @@ static void run_kernel(Run *r, const Kernel *k)
     int out_axes = 0;
     while (out_axes < k->n_axes && !k->axis[out_axes].reduce) out_axes++;
     r->steps.n = 0;
-    int n_value = add_steps(r, k->value), end = k->result ? add_steps(r, k->result) : n_value;
+    int n_pick = k->pick ? add_steps(r, k->pick) : 0, n_value = add_steps(r, k->value), end = k->result ? add_steps(r, k->result) : n_value;
     Target *more = NEW_ARRAY(r->arena, Target, k->more.n + 1);
     for (int i = 0; i < k->more.n; i++) more[i] = (Target){ buffer_address(k->out, k->more.at[i].at), add_steps(r, k->more.at[i].value) };
     r->value = NEW_ARRAY(r->arena, double, r->steps.n);
@@ -122,7 +125,8 @@ static void run_kernel(Run *r, const Kernel *k)
     double *out = memory_of(r, k->out);
     do {
         r->reduced = start[k->reduce];
-        do r->reduced = combine(k->reduce, r->reduced, run_steps(r, 0, n_value));
+        if (k->pick) r->i[PICKED] = (int64_t)run_steps(r, 0, n_pick);
+        do r->reduced = combine(k->reduce, r->reduced, run_steps(r, n_pick, n_value));
         while (next_point(k, r->i, out_axes, k->n_axes));
         double y = k->result ? run_steps(r, n_value, end) : r->reduced;
         double *at = &out[affine_at(&to, r->i)];

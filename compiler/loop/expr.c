@@ -92,6 +92,14 @@ Expr *ex_binary(Arena *a, ExprKind kind, Expr *x, Expr *y)
     return e;
 }
 
+Expr *ex_row(Arena *a, Expr *x, int64_t rows)
+{
+    Expr *e = expr_new(a, EX_row);
+    e->arg[0] = x;
+    e->value = (double)rows;
+    return e;
+}
+
 Expr *ex_where(Arena *a, Expr *condition, Expr *x, Expr *y)
 {
     if (condition->kind == EX_constant) return condition->value != 0 ? x : y;
@@ -146,6 +154,7 @@ MEANS(trunc_u8, integral(x[0], 0, 255))
 #define do_index NULL
 #define do_reduced NULL
 #define do_random NULL
+#define do_row NULL
 
 double expr_apply(ExprKind kind, const double *x)
 {

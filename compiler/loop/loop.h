@@ -49,7 +49,8 @@ struct Buffer {
     E(add, 2) E(sub, 2) E(mul, 2) E(div, 2) E(max, 2) E(min, 2) E(pow, 2)                                             \
     E(eq, 2) E(ne, 2) E(lt, 2) E(le, 2) E(gt, 2) E(ge, 2)                                                             \
     E(where, 3)    /* arg 0 != 0 ? arg 1 : arg 2; all three are evaluated */                                          \
-    E(trunc_i32, 1) E(trunc_u8, 1) /* the value after a store and load as that type */
+    E(trunc_i32, 1) E(trunc_u8, 1) /* the value after a store and load as that type */                                \
+    E(row, 1)      /* the number of a row of `value` rows, arg 0 held inside; in Kernel.pick alone */
 
 typedef enum ExprKind {
 #define E(name, args) EX_##name,
@@ -79,6 +80,7 @@ Expr *ex_reduced(Arena *a);
 Expr *ex_random(Arena *a, uint32_t key, Affine counter);
 Expr *ex_unary(Arena *a, ExprKind kind, Expr *x);
 Expr *ex_binary(Arena *a, ExprKind kind, Expr *x, Expr *y);
+Expr *ex_row(Arena *a, Expr *x, int64_t rows);
 Expr *ex_where(Arena *a, Expr *condition, Expr *x, Expr *y);
 
 /* The value of one elementwise expression kind: the meaning of every EX_ with arguments, in double. */
@@ -95,12 +97,16 @@ typedef struct Axis {
     const char *name;              /* "n", "oc", "y", "x", "ky" ...: unique in the kernel, a C identifier */
 } Axis;
 
+/* An axis that nothing runs along: at each point its index is the value of Kernel.pick, an EX_row. */
+enum { PICKED = AXES_MAX - 1 };
+
 /* One more element stored at each point; `at` differs from Kernel.store by offsets alone. */
 typedef struct Store { Expr *value; Affine at[RANK_MAX]; } Store;
 
 /* For every point of the axes that do not reduce:  r = reduce(value over the reduce axes);  out[store] = result(r).
    With `accumulate`:  out[store] += result. The kernel may read `out` elsewhere in place only at the same index.
-   Where nothing reduces it may store `more` elements, and then it does not read `out`. */
+   Where nothing reduces it may store `more` elements, and then it does not read `out`. A store at the picked row adds:
+   several points may pick one row, in the order of the out axes that the store does not have. */
 typedef struct Kernel {
     const char *name;              /* C identifier, from the model: "conv_1" */
     const Node *node;              /* the anchor or root, for comments and messages */
@@ -112,11 +118,12 @@ typedef struct Kernel {
     Buffer *out;
     Affine store[RANK_MAX];        /* one per dimension of out->shape; only out axes */
     bool accumulate;
+    Expr *pick;                    /* NULL, or what axis PICKED is at each point; over out axes */
     VEC(Store) more;
     VEC(Expr *) early;             /* with `more`: what values share, in the order in which code computes it first */
 } Kernel;
 
-/* The i-th expression of a kernel: value, result if it has one, those of `more`; NULL behind the last. */
+/* The i-th expression of a kernel: value, result if it has one, those of `more`, pick; NULL behind the last. */
 Expr *kernel_expr(const Kernel *k, int i);
 
 typedef struct Program {

@@ -83,6 +83,12 @@ static void print_kernel(Text *out, const Kernel *k)
     text_printf(out, "kernel %s ", k->name);
     print_axes(&p, k);
     text_puts(out, reduce[k->reduce]);
+    if (k->pick) {
+        p.axis[PICKED] = "row";
+        text_puts(out, "\n  row    ");
+        print_expr(&p, k->pick->arg[0], 0);
+        text_printf(out, " of %lld", (long long)k->pick->value);
+    }
     text_puts(out, "\n  value  ");
     print_expr(&p, k->value, 0);
     if (k->result) {

@@ -25,7 +25,9 @@ static bool is_identifier(const char *s)
 static void check_axes(Check *c)
 {
     const Kernel *k = c->kernel;
-    if (k->n_axes < 0 || k->n_axes > AXES_MAX) fail(k, "too many axes");
+    if (k->n_axes < 0 || k->n_axes > (k->pick ? PICKED : AXES_MAX)) fail(k, "too many axes");
+    if (k->pick && (k->pick->kind != EX_row || k->pick->value < 1)) fail(k, "what is picked is no row");
+    if (k->pick) c->extent[PICKED] = (int64_t)k->pick->value;
     for (int i = 0; i < k->n_axes; i++) {
         c->extent[i] = k->axis[i].extent;
         if (k->axis[i].extent < 1) fail(k, "an empty axis");
@@ -39,12 +41,14 @@ static void check_axes(Check *c)
 
 /* ---- places ---- */
 
+static bool is_axis(const Kernel *k, int axis) { return (axis >= 0 && axis < k->n_axes) || (axis == PICKED && k->pick); }
+
 static void check_inside(const Check *c, const Buffer *b, const Affine *index)
 {
     for (int d = 0; d < b->shape.rank; d++) {
         int64_t low, high;
         for (int t = 0; t < index[d].n; t++)
-            if (index[d].term[t].axis < 0 || index[d].term[t].axis >= c->kernel->n_axes) fail(c->kernel, "an index over no axis");
+            if (!is_axis(c->kernel, index[d].term[t].axis)) fail(c->kernel, "an index over no axis");
         affine_range(&index[d], c->extent, &low, &high);
         if (low < 0 || high >= b->shape.dim[d])
             internal_error("program_verify", "kernel %s: index %d of %s is in [%lld, %lld], its size is %lld",
@@ -103,7 +107,8 @@ static void check_store(const Check *c)
         if (!k->accumulate && !steps_apart(c, &k->store[d])) fail(k, "two points store to one element");
     }
     for (int i = 0; i < k->n_axes; i++)
-        if (!k->axis[i].reduce && used[i] != 1) fail(k, "an out axis is not in the store, or is twice");
+        if (!k->axis[i].reduce && used[i] != 1 && (used[i] || !used[PICKED])) fail(k, "an out axis is not in the store, or is twice");
+    if (k->pick && used[PICKED] && !k->accumulate) fail(k, "points that may pick one row store there");
 }
 
 /* ---- expressions ---- */

@@ -63,3 +63,13 @@ void grad_concat(Graph *g, Node *n, Node *dy, Node **dx)
         start[axis] += n->in[i]->shape.dim[axis];
     }
 }
+
+void grad_gather(Graph *g, Node *n, Node *dy, Node **dx)
+{
+    dx[0] = node_scatter_add(g, dy, n->in[1], n->in[0]->shape);
+}
+
+void grad_scatter_add(Graph *g, Node *n, Node *dy, Node **dx)
+{
+    dx[0] = node_gather(g, dy, n->in[1]);
+}

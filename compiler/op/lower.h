@@ -88,6 +88,8 @@ Kernel *kernel_begin(Lower *l, const Node *n);
 Kernel *kernel_begin_part(Lower *l, const Node *n, const char *suffix);
 /* Adds an axis; its index is 0 where the extent is 1. The name is made unique in the kernel. */
 Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool reduce);
+/* The index of a row of `rows`, as `row` says at each point of the out axes. Once in a kernel. */
+Affine kernel_pick(Lower *l, Kernel *k, Expr *row, int64_t rows);
 /* Adds an out axis for each dimension of a box inside n, in the order n is stored; index: the dimensions' axes.
    names: of the dimensions, or NULL for dim_name. */
 void kernel_box(Lower *l, Kernel *k, const Node *n, Shape box, const char *const *names, Affine *index);

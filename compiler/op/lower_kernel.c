@@ -75,11 +75,17 @@ Kernel *kernel_begin(Lower *l, const Node *n) { return kernel_begin_part(l, n, "
 Affine kernel_axis(Lower *l, Kernel *k, int64_t extent, const char *name, bool reduce)
 {
     if (extent == 1) return affine_constant(0);
-    if (k->n_axes == AXES_MAX) internal_error("lower", "kernel %s has more than %d axes", k->name, AXES_MAX);
+    if (k->n_axes == PICKED) internal_error("lower", "kernel %s has more than %d axes", k->name, PICKED);
     const char *unique = name;
     for (int i = 2; axis_named(k, unique); i++) unique = arena_printf(l->arena, "%s%d", name, i);
     k->axis[k->n_axes] = (Axis){ .extent = extent, .reduce = reduce, .name = unique };
     return affine_axis(k->n_axes++);
+}
+
+Affine kernel_pick(Lower *l, Kernel *k, Expr *row, int64_t rows)
+{
+    k->pick = ex_row(l->arena, row, rows);
+    return affine_axis(PICKED);
 }
 
 void stored_order(const Buffer *b, int *order)

@@ -31,7 +31,8 @@ static bool is_contraction(const Node *n) { return n->op == OP_contract || n->op
 /* May its kernel go on with elementwise operators on what it reduced? */
 static bool has_epilogue(const Node *n)
 {
-    return is_contraction(n) || n->op == OP_sum || n->op == OP_reduce_max || n->op == OP_reduce_min || n->op == OP_window_max;
+    return is_contraction(n) || n->op == OP_sum || n->op == OP_reduce_max || n->op == OP_reduce_min || n->op == OP_window_max ||
+           n->op == OP_gather;
 }
 
 /* Its operands must be in memory: each element is read many times. */

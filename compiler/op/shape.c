@@ -271,6 +271,39 @@ const char *shape_window_unpool(Graph *g, Node *n)
     return result(n, DTYPE_f32, x, dy->batched && x.rank && x.dim[0] == dy->shape.dim[0]);
 }
 
+/* ---- rows: the index's dimensions stand for the first one of the table ---- */
+
+enum { ROWS_MAX = 1 << 24 };       /* an index is exact in f32 */
+
+/* Whether `rows` has the shape of those that `index` names in a table of that shape. */
+static bool rows_of(Shape table, Shape index, Shape *rows)
+{
+    *rows = index;
+    if (!table.rank || table.dim[0] > ROWS_MAX || index.rank + table.rank - 1 > RANK_MAX) return false;
+    for (int d = 1; d < table.rank; d++) rows->dim[rows->rank++] = table.dim[d];
+    return true;
+}
+
+const char *shape_gather(Graph *g, Node *n)
+{
+    const Node *table = n->in[0], *index = n->in[1];
+    Shape s;
+    if (table->dtype != DTYPE_f32) return "the table is not f32: cast it";
+    if (index->dtype == DTYPE_f32) return "the index is not an integer: cast it";
+    if (!rows_of(table->shape, index->shape, &s)) return complain(g, "no rows, more than 2^24, or too many dimensions: rows", table->shape);
+    return result(n, DTYPE_f32, s, index->batched);
+}
+
+const char *shape_scatter_add(Graph *g, Node *n)
+{
+    const Node *x = n->in[0], *index = n->in[1];
+    Shape table, s;
+    if (x->dtype != DTYPE_f32 || index->dtype == DTYPE_f32) return "it takes rows in f32 and an index in whole numbers";
+    if (!shape_from_attr(n, &table)) return "it needs the shape of the table";
+    if (!rows_of(table, index->shape, &s) || !shape_equal(s, x->shape)) return complain(g, "no such rows of a table", table);
+    return result(n, DTYPE_f32, table, false);
+}
+
 /* ---- movement: the type stays ---- */
 
 /* Who makes the node may know that dimension 0 is the batch where the rule does not see it. */

@@ -467,6 +467,7 @@ Value call_convolve_transpose(Call *c);
 Value call_window_max(Call *c);
 Value call_window_sum(Call *c);
 Value call_linear(Call *c);
+Value call_gather(Call *c);
 
 static Value call_matmul(Call *c)
 {
@@ -496,7 +497,7 @@ const Builtin builtins[] = {
     {"convolve_transpose", "x, weight, stride=, pad=, dilation=, groups=, output_pad=", call_convolve_transpose},
     {"window_max", "x, kernel, stride=, pad=, dilation=", call_window_max},
     {"window_sum", "x, kernel, stride=, pad=, dilation=", call_window_sum},
-    {"linear", "x, weight", call_linear}, {"matmul", "x, y", call_matmul},
+    {"linear", "x, weight", call_linear}, {"gather", "table, index", call_gather}, {"matmul", "x, y", call_matmul},
     {NULL, NULL, NULL}};
 
 const Builtin *builtin_find(const char *name)

@@ -9,7 +9,7 @@ typedef void EvalRule(const EvalInputs *in, const Node *n, const double *const *
 
 /* eval_move.c */
 EvalRule eval_transpose, eval_broadcast, eval_slice, eval_reverse, eval_pad, eval_concat, eval_reduce;
-EvalRule eval_window_max, eval_window_argmax, eval_window_unpool;
+EvalRule eval_gather, eval_scatter_add, eval_window_max, eval_window_argmax, eval_window_unpool;
 /* eval_contract.c */
 EvalRule eval_contract;
 /* eval_winograd.c */

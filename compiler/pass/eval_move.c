@@ -154,6 +154,30 @@ void eval_reduce(const EvalInputs *in, const Node *n, const double *const *x, do
     walk(from, y, &ys, x[0], &xs, how[n->op].row);
 }
 
+/* ---- rows ---- */
+
+/* Outside the table: its first or last row. */
+static int64_t row_of(double index, int64_t rows)
+{
+    return index > 0 ? index < (double)rows ? (int64_t)index : rows - 1 : 0;
+}
+
+void eval_gather(const EvalInputs *in, const Node *n, const double *const *x, double *y)
+{
+    (void)in;
+    const Shape table = n->in[0]->shape;
+    int64_t count = shape_elements(n->in[1]->shape), width = shape_elements(shape_tail(table));
+    for (int64_t i = 0; i < count; i++) memcpy(y + i * width, x[0] + row_of(x[1][i], table.dim[0]) * width, (size_t)width * sizeof *y);
+}
+
+void eval_scatter_add(const EvalInputs *in, const Node *n, const double *const *x, double *y)
+{
+    (void)in;
+    int64_t count = shape_elements(n->in[1]->shape), width = shape_elements(shape_tail(n->shape));
+    memset(y, 0, (size_t)shape_elements(n->shape) * sizeof *y);
+    for (int64_t i = 0; i < count; i++) row_sum(y + row_of(x[1][i], n->shape.dim[0]) * width, 1, x[0] + i * width, 1, width);
+}
+
 /* ---- windows ---- */
 
 typedef struct Window {

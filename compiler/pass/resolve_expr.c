@@ -296,6 +296,12 @@ static Value resolve_index(Resolver *r, const Ast *e)
         return value_poison();
     }
     Node *n = x.node;
+    if (e->n == 2 && e->kid[1]->kind != AST_slice) {
+        Value rows = resolve_single(r, e->kid[1]);
+        if (rows.kind == VALUE_poison) return rows;
+        r->graph->span = r->user.begin ? r->user : e->span;
+        if (rows.kind == VALUE_tensor) return resolve_gather(r, n, e->kid[0]->span, rows.node, e->kid[1]->span);
+    }
     int64_t start[RANK_MAX] = {0};
     Shape box = n->shape, kept = {.rank = 0};
     bool dropped[RANK_MAX] = {false};

@@ -154,6 +154,8 @@ bool value_to_shape(Resolver *r, const Value *v, int n, Span span, Shape *out);
 Value resolve_binary(Resolver *r, AstOp op, Value x, Value y, Span span);
 /* NumPy's rule per sample; both get equal shapes. False after an error. */
 bool resolve_broadcast(Resolver *r, Node **x, Node **y, Span span, const char *what);
+/* The rows of a table that a tensor of whole numbers names, per sample. */
+Value resolve_gather(Resolver *r, Node *table, Span at, Node *index, Span index_at);
 /* Calls a block or a builtin. `pipe` is the value in front, or NULL. */
 Value resolve_call(Resolver *r, const Ast *call, const Value *pipe, const Ast *pipe_ast, const Ast *label);
 

@@ -26,7 +26,7 @@ static int walk(Walk *w, const Expr *e)
     for (int i = 0; i < w->seen.n; i++)
         if (w->seen.at[i].e == e) return w->seen.at[i].value;
     Value v = {.kind = e->kind, .arg = {-1, -1, -1}};
-    if (e->kind == EX_constant) v.number = e->value;
+    if (e->kind == EX_constant || e->kind == EX_row) v.number = e->value;
     if (e->kind == EX_load) {
         v.buffer = buffer_memory(e->buffer);
         v.at = buffer_address(e->buffer, e->index);
@@ -57,7 +57,7 @@ static Affine without_axis(const Affine *x, int gone)
     for (int i = 0; i < x->n; i++) {
         int axis = x->term[i].axis;
         if (axis == gone) continue;
-        y.term[y.n].axis = axis > gone ? axis - 1 : axis;
+        y.term[y.n].axis = axis > gone && axis != PICKED ? axis - 1 : axis;
         y.term[y.n++].coef = x->term[i].coef;
     }
     return y;
@@ -105,7 +105,8 @@ static void find_axes(Nest *n)
 {
     for (int i = 0; i < n->value.n; i++) {
         Value *v = &n->value.at[i];
-        for (int t = 0; t < v->at.n; t++) v->axes |= 1u << v->at.term[t].axis;
+        for (int t = 0; t < v->at.n; t++)
+            v->axes |= v->at.term[t].axis == PICKED && n->pick >= 0 ? n->value.at[n->pick].axes : 1u << v->at.term[t].axis;
         for (int k = 0; k < expr_args[v->kind]; k++) v->axes |= n->value.at[v->arg[k]].axes;
         if (v->kind == EX_reduced) v->axes = (1u << n->n_out) - 1;
     }
@@ -133,6 +134,8 @@ Nest *nest_new(Arena *a, const Kernel *k)
     memcpy(n->axis, k->axis, sizeof n->axis);
     while (n->n_out < n->n_axes && !n->axis[n->n_out].reduce) n->n_out++;
     Walk w = {.arena = a, .nest = n};
+    n->pick = k->pick ? walk(&w, k->pick) : -1;
+    if (k->pick) n->axis[PICKED].extent = (int64_t)k->pick->value;
     for (int i = 0; i < k->early.n; i++) vec_push(a, &n->early, walk(&w, k->early.at[i]));
     n->body = walk(&w, k->value);
     n->result = k->result ? walk(&w, k->result) : -1;
@@ -148,6 +151,7 @@ Nest *nest_new(Arena *a, const Kernel *k)
     join_result(n);
     for (int i = 0; i < n->early.n; i++) mark_needed(n, n->early.at[i], false);
     mark_needed(n, n->body, false);
+    if (n->pick >= 0) mark_needed(n, n->pick, false);
     for (int i = 0; i < n->more.n; i++) mark_needed(n, n->more.at[i].value, false);
     if (n->result >= 0) mark_needed(n, n->result, true);
     find_axes(n);

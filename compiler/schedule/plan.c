@@ -76,6 +76,7 @@ static int choose_lane(const Nest *n, const Target *t)
     double least = lane_cost(n, -1, 1);
     for (int i = n->n_axes - 1; i >= 0; i--) {
         if (i < n->n_out && affine_coef(&n->store, i) == 0) continue;   /* lanes would store to one address */
+        if (n->pick >= 0 && n->value.at[n->pick].axes >> i & 1) continue;   /* each lane would pick another row */
         double cost = lane_cost(n, i, t->lanes);
         if (cost < least) {
             least = cost;

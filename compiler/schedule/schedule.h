@@ -30,6 +30,7 @@ typedef struct Nest {
     Axis axis[AXES_MAX];
     VEC(Value) value;
     int body, result;              /* roots; result is -1 where the kernel has none */
+    int pick;                      /* the value that axis PICKED is; -1: none. axis[PICKED] has the extent alone */
     const Buffer *out;
     Affine store;                  /* address in `out` */
     VEC(Stored) more;               /* other elements stored at each point */

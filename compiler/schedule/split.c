@@ -38,7 +38,8 @@ static int64_t tiles(const Nest *n, const Plan *p, const Target *t, int axis)
 static double bytes_touched(const Nest *n, const Affine *at, int axis, double parts)
 {
     double bytes = ELEMENT_BYTES;
-    for (int i = 0; i < at->n; i++) bytes *= (double)n->axis[at->term[i].axis].extent;
+    for (int i = 0; i < at->n; i++)
+        if (at->term[i].axis != PICKED) bytes *= (double)n->axis[at->term[i].axis].extent;
     return axis >= 0 && affine_coef(at, axis) ? bytes / parts : bytes;
 }
 

@@ -93,6 +93,19 @@ static Node *make_concat(Op op)
     return node_concat(graph, (Node *[]){ param("a"), param("b"), test_param(graph, "c", 3, (int64_t[]){ 2, 1, 4 }) }, 3, 1);
 }
 
+/* Rows 2, 0 and, behind the end, 2 again. */
+static Node *rows(void) { return node_cast(graph, node_data(graph, (Shape){ 1, { 3 } }, (double[]){ 2, 0, 5 }), DTYPE_i32); }
+static Node *make_gather(Op op)
+{
+    (void)op;
+    return node_gather(graph, test_param(graph, "t", 2, (int64_t[]){ 3, 4 }), rows());
+}
+static Node *make_scatter_add(Op op)
+{
+    (void)op;
+    return node_scatter_add(graph, test_param(graph, "r", 2, (int64_t[]){ 3, 4 }), rows(), (Shape){ 2, { 3, 4 } });
+}
+
 static Node *(*const make[OP_COUNT])(Op) = {
     [OP_neg] = make_unary, [OP_exp] = make_unary, [OP_expm1] = make_unary, [OP_log] = make_positive,
     [OP_log1p] = make_positive, [OP_sqrt] = make_positive, [OP_abs] = make_unary, [OP_sin] = make_unary,
@@ -102,7 +115,7 @@ static Node *(*const make[OP_COUNT])(Op) = {
     [OP_sum] = make_reduce, [OP_reduce_max] = make_reduce, [OP_reduce_min] = make_reduce, [OP_contract] = make_contract,
     [OP_window_max] = make_window, [OP_reshape] = make_reshape, [OP_transpose] = make_transpose,
     [OP_broadcast] = make_broadcast, [OP_slice] = make_slice, [OP_reverse] = make_reverse, [OP_pad] = make_pad,
-    [OP_concat] = make_concat, [OP_copy] = make_unary,
+    [OP_concat] = make_concat, [OP_gather] = make_gather, [OP_scatter_add] = make_scatter_add, [OP_copy] = make_unary,
 };
 
 START_TEST(test_operator)

@@ -98,6 +98,23 @@ START_TEST(reductions)
 }
 END_TEST
 
+START_TEST(rows)
+{
+    Node *a = operand("a"), *outside = node_binary(graph, OP_mul, operand("b"), node_number(graph, 3));
+    Node *index = node_cast(graph, outside, DTYPE_i32), *few = node_slice(graph, index, (int64_t[]){ 0, 0, 0 }, (Shape){ 3, { 2, 1, 1 } });
+    Node *of[] = { a, node_unary(graph, OP_exp, node_transpose(graph, a, (int64_t[]){ 2, 1, 0 })) };
+    for (size_t i = 0; i < LENGTH(of); i++) {
+        Node *all = node_gather(graph, of[i], index);
+        output(all);
+        output(node_unary(graph, OP_tanh, node_gather(graph, of[i], few)));
+        output(node_scatter_add(graph, all, index, of[i]->shape));
+        output(node_scatter_add(graph, node_unary(graph, OP_exp, node_gather(graph, of[i], few)), few, of[i]->shape));
+    }
+    output(node_gather(graph, test_param(graph, "numbers", 1, (int64_t[]){ 3 }), index));
+    check_runs();
+}
+END_TEST
+
 START_TEST(softmax_of_a_stored_and_a_pulled_tensor)
 {
     Node *a = operand("a");
@@ -241,6 +258,7 @@ int main(void)
     tcase_add_test(t, leaves_and_numbers);
     tcase_add_test(t, moves);
     tcase_add_test(t, reductions);
+    tcase_add_test(t, rows);
     tcase_add_test(t, softmax_of_a_stored_and_a_pulled_tensor);
     tcase_add_test(t, windows);
     tcase_add_test(t, mlp_forward);

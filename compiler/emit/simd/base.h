@@ -76,6 +76,9 @@ HELPER void vstore_s(float *p, int step, int n, vf x)
         if (i < n) p[i * step] = x[i];
 }
 
+/* The row that an index names, held inside the table. */
+HELPER int vrow(float x, int rows) { return x > 0 ? x < (float)rows ? (int)x : rows - 1 : 0; }
+
 /* Towards zero, and to the nearest value that the type has. */
 HELPER int32_t to_i32(float x)
 {

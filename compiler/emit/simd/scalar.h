@@ -46,6 +46,9 @@ static inline int32_t to_i32(fp x)
 
 static inline uint8_t to_u8(fp x) { return x >= 255 ? 255 : x >= 1 ? (uint8_t)x : 0; }
 
+/* The row that an index names, held inside the table. */
+static inline int vrow(fp x, int rows) { return x > 0 ? x < (fp)rows ? (int)x : rows - 1 : 0; }
+
 static inline fp vtrunc_i32(fp x) { return (fp)to_i32(x); }
 
 static inline fp vtrunc_u8(fp x) { return (fp)to_u8(x); }

@@ -23,10 +23,14 @@ int checkpoint_save(const Host *h, const char *path, const Checkpoint *c)
     const Unit *u = h->unit;
     const char *why = "";
     int status = 0;
-    const char *pairs[] = {"netc", NETC_VERSION, "step", arena_printf(a, "%lld", (long long)c->step),
+    const char *pairs[8] = {"netc", NETC_VERSION, "step", arena_printf(a, "%lld", (long long)c->step),
                            "seed", arena_printf(a, "%llu", (unsigned long long)c->seed)};
     Tensors t = {.at = NEW_ARRAY(a, Array, u->weights.n + u->state.n + u->memory[1].n + 1), .metadata = pairs,
                  .metadata_pairs = c->with_state ? 3 : 1};
+    if (c->vocabulary) {
+        pairs[2 * t.metadata_pairs] = "vocabulary";
+        pairs[2 * t.metadata_pairs++ + 1] = vocabulary_json(a, c->vocabulary);
+    }
     for (int i = 0; i < u->weights.n; i++)
         t.at[t.n++] = field_array(h, a, &u->weights.at[i], u->weights.at[i].name, h->weights);
     for (int i = 0; i < u->state.n && c->with_state; i++) {

@@ -2,16 +2,16 @@
 #ifndef NETC_CHECKPOINT_H
 #define NETC_CHECKPOINT_H
 
-#include "../io/io.h"
+#include "../io/vocabulary.h"
 #include "host.h"
 
-/* The params under their names in row-major order; the optimiser's tensors as "optimizer.NAME"; in the metadata step
-   and seed. The step is that of the next batch. */
-typedef struct Checkpoint { int64_t step; uint64_t seed; bool with_state; } Checkpoint;
+/* The params under their names in row-major order; the optimiser's tensors as "optimizer.NAME"; in the metadata step,
+   seed and the vocabulary, if there is one. The step is that of the next batch. */
+typedef struct Checkpoint { int64_t step; uint64_t seed; bool with_state; const Vocabulary *vocabulary; } Checkpoint;
 
 /* Writes atomically. Returns 0 or the exit status, after one line. */
 int checkpoint_save(const Host *h, const char *path, const Checkpoint *c);
-/* Reads what the host's unit has. Without a step in the file only the params are read, and `with_state` is false. */
+/* Reads what the host's unit has, but no vocabulary. Without a step in the file only the params are read, and `with_state` is false. */
 int checkpoint_load(const Host *h, const char *path, Checkpoint *c);
 /* Parameters from node->value, where known. */
 void weights_from_values(const Host *h);

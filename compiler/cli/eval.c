@@ -1,4 +1,5 @@
 /* eval.c -- netc eval: loss and every metric over a whole set. */
+#include "tokens.h"
 #include "trainer.h"
 
 #include <math.h>
@@ -41,8 +42,9 @@ int command_eval(const Options *o)
     if (!status && !o->weights && s.unit.weights.n) status = usage_error(o->command, "--weights W.safetensors is missing");
     if (status) return status;
     Host host = {0};
-    Dataset data;
-    status = dataset_load(&data, o->arena, o->input.at, o->input.n, s.unit.evaluate, NULL);
+    Dataset data, known = {0};
+    status = known_vocabulary(&known, o->arena, o->weights, &s.plan.tokens);
+    if (!status) status = dataset_load(&data, o->arena, o->input.at, o->input.n, s.unit.evaluate, &known, &s.plan.tokens);
     if (!status) status = host_open(&host, o->arena, &s.unit);
     if (!status) {
         Score score;

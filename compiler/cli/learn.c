@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Keys that keep these draws apart from those of dropout and augmentation, whose keys count from 0. */
-enum { KEY_shuffle = 0x73687566, KEY_first = 0x696e6974, KEY_second };
+enum { KEY_shuffle = 0x73687566, KEY_begin = 0x62656769, KEY_first = 0x696e6974, KEY_second };
 
 void init_fill(const Init *init, const char *name, uint64_t seed, double *x, int64_t n)
 {
@@ -48,6 +48,13 @@ int64_t stream_sample(Stream *s, int64_t k)
     if (s->lanes) return k % s->lanes * (s->samples / s->lanes) + k % s->samples / s->lanes;
     if (k / s->samples != s->epoch) shuffle(s, k / s->samples);
     return s->order[k % s->samples];
+}
+
+int64_t stream_begin(const Stream *s, int64_t k, int64_t slack)
+{
+    uint32_t base[2];
+    random_base(s->seed, (uint64_t)(k / s->samples), KEY_begin, base);
+    return (int64_t)(((uint64_t)random_hash(base, 0) * (uint64_t)(slack + 1)) >> 32);
 }
 
 int64_t steps_of_epochs(int64_t epochs, int64_t samples, int64_t batch)

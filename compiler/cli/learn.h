@@ -18,6 +18,8 @@ typedef struct Stream {
 } Stream;
 void stream_init(Stream *s, Arena *a, uint64_t seed, int64_t samples);
 int64_t stream_sample(Stream *s, int64_t k);
+/* How much later, 0 to `slack`, all windows of a text begin in the epoch of the k-th sample. */
+int64_t stream_begin(const Stream *s, int64_t k, int64_t slack);
 
 /* Steps that cover `epochs` passes over the samples: the last batch may begin the pass after. */
 int64_t steps_of_epochs(int64_t epochs, int64_t samples, int64_t batch);

@@ -225,5 +225,5 @@ void help_command(FILE *out, const Command *c)
     if (c->assignments)
         fputs("\nNAME=DATA names an input of the net and a file with a row per sample: NPY, IDX, CSV or safetensors, NPY and\n"
               "IDX also gzip'ed. x='points.csv[0:2]' takes columns of a CSV file, counted from 0; x='all.safetensors[x]' a\n"
-              "tensor.\n", out);
+              "tensor. An input that the train block's `tokens` names takes a text in UTF-8, text='book.txt[:90%]' a part.\n", out);
 }

@@ -1,4 +1,5 @@
 /* run.c -- netc run: the outputs for every sample, as NPY files. */
+#include "tokens.h"
 #include "trainer.h"
 
 #include <string.h>
@@ -135,7 +136,7 @@ static const double *samples_leaf(void *user, const Node *leaf)
     for (int c = 0; c < data->n; c++)
         for (int64_t i = 0; leaf->op == OP_input && !strcmp(data->name[c], leaf->name) && i < n; i++) {
             const int64_t sample = sample_at(s->at, i / each);
-            x[i] = array_real(&data->column[c], (sample >= 0 ? sample : sample_at(s->at, 0)) * each + i % each);
+            x[i] = array_real(&data->column[c], dataset_element(data, c, sample >= 0 ? sample : sample_at(s->at, 0), each) + i % each);
         }
     return x;
 }
@@ -177,8 +178,10 @@ int command_run(const Options *o)
         status = session_compile(&s);
     }
     if (!status && !o->weights && s.unit.weights.n) status = usage_error(o->command, "--weights W.safetensors is missing");
-    Dataset data;
-    if (!status) status = dataset_load(&data, o->arena, o->input.at, o->input.n, s.unit.forward, NULL);
+    if (!status && !resolve_train(s.model, &s.compile.resolve, s.unit.net, &s.plan)) status = EXIT_model;
+    Dataset data, known = {0};
+    if (!status) status = known_vocabulary(&known, o->arena, o->weights, &s.plan.tokens);
+    if (!status) status = dataset_load(&data, o->arena, o->input.at, o->input.n, s.unit.forward, &known, &s.plan.tokens);
     if (!status && data.n && o->samples) status = usage_error(o->command, "--samples: the data say how many there are");
     if (status) return status;
     if (!data.n) data.samples = o->samples ? o->samples : 1;

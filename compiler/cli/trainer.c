@@ -132,7 +132,7 @@ int trainer_init(Trainer *t, const TrainPlan *plan)
 
 static int save(Trainer *t)
 {
-    Checkpoint c = {.step = t->step, .seed = t->seed, .with_state = !t->options->weights_only};
+    Checkpoint c = {.step = t->step, .seed = t->seed, .with_state = !t->options->weights_only, .vocabulary = t->data.vocabulary};
     t->saved_at = seconds_now();
     return checkpoint_save(&t->host, t->path, &c);
 }
@@ -185,8 +185,11 @@ static void run_step(Trainer *t, double rate)
 {
     const HostProgram *p = &t->host.program[PROGRAM_step];
     if (t->step * t->batch % t->data.samples == 0) host_reset(&t->host, 1);
-    for (int64_t i = 0; i < t->batch; i++)
-        dataset_copy(&t->data, &t->host, p, stream_sample(&t->stream, t->step * t->batch + i), i);
+    for (int64_t i = 0; i < t->batch; i++) {
+        const int64_t k = t->step * t->batch + i;
+        t->data.begin = stream_begin(&t->stream, k, t->data.slack);
+        dataset_copy(&t->data, &t->host, p, stream_sample(&t->stream, k), i);
+    }
     t->host.call = (HostCall){.rate = rate, .valid = (int32_t)t->batch, .seed = t->seed, .step = (uint64_t)t->step};
     host_run(&t->host, PROGRAM_step);
     score_add(&t->train_score, t->batch);

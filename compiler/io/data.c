@@ -111,13 +111,19 @@ bool data_read(Input *in, const char *part, const DataWant *want, Array *out)
     return true;
 }
 
+void spec_split(Arena *a, const char *spec, const char **path, const char **part)
+{
+    size_t n = strlen(spec);
+    const char *open = n && spec[n - 1] == ']' ? strrchr(spec, '[') : NULL;
+    *path = open ? arena_strndup(a, spec, (size_t)(open - spec)) : spec;
+    *part = open ? arena_strndup(a, open + 1, strlen(open) - 2) : NULL;
+}
+
 bool data_load(Arena *a, const char *spec, const DataWant *want, Array *out, const char **why, int *status)
 {
     Input in;
-    size_t n = strlen(spec);
-    const char *open = n && spec[n - 1] == ']' ? strrchr(spec, '[') : NULL;
-    const char *path = open ? arena_strndup(a, spec, (size_t)(open - spec)) : spec;
-    const char *part = open ? arena_strndup(a, open + 1, strlen(open) - 2) : NULL;
+    const char *path, *part;
+    spec_split(a, spec, &path, &part);
     if (input_read(&in, a, path, INPUT_LIMIT) && data_read(&in, part, want, out)) return true;
     *why = in.why;
     *status = in.status;

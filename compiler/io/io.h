@@ -150,6 +150,12 @@ typedef struct CsvOptions {
                                     text, or when a column is picked by name */
 } CsvOptions;
 
+typedef struct Cell {
+    const char *s;               /* not NUL-terminated */
+    size_t n;
+    bool quoted;                 /* s is what stands between the quotes: "" means " */
+} Cell;
+
 /* Columns, counted from 0: "0:4" (end excluded), "4", "-1" (the last), "1,3,5:8", "age,income"; NULL is all. */
 
 /* Numbers, rounded to f32 or f64 [rows, columns]. */
@@ -159,16 +165,12 @@ bool csv_numbers(Input *in, const char *columns, const CsvOptions *options, Arra
    class names. When `like` (NULL: none) has classes, values are looked up there instead. */
 bool csv_labels(Input *in, const char *columns, const CsvOptions *options, int64_t low, int64_t high,
                 const Array *like, Array *out);
+/* One column's cells as they are; at least one. */
+bool csv_column(Input *in, const char *columns, const CsvOptions *options, Cell **out, int64_t *n);
 /* How many columns a spec picks; 0 on failure. */
 int csv_columns(Input *in, const char *columns, const CsvOptions *options);
 
 /* One record after the other, for the functions above. */
-typedef struct Cell {
-    const char *s;               /* not NUL-terminated */
-    size_t n;
-    bool quoted;                 /* s is what stands between the quotes: "" means " */
-} Cell;
-
 typedef enum CellKind { CELL_number, CELL_missing, CELL_text } CellKind;
 
 typedef struct Csv {
@@ -208,6 +210,8 @@ typedef struct DataWant {
    name. The result is [samples, ...] of the wanted type and, when shaped, of exactly the wanted shape. At least one
    sample; a NaN is refused as missing. */
 bool data_load(Arena *a, const char *spec, const DataWant *want, Array *out, const char **why, int *status);
+/* "FILE[PART]" in two; part is NULL without brackets. */
+void spec_split(Arena *a, const char *spec, const char **path, const char **part);
 /* The same from bytes; `part` is what stands in the brackets, or NULL. */
 bool data_read(Input *in, const char *part, const DataWant *want, Array *out);
 

@@ -217,6 +217,17 @@ bool csv_numbers(Input *in, const char *columns, const CsvOptions *options, Arra
     return true;
 }
 
+bool csv_column(Input *in, const char *columns, const CsvOptions *options, Cell **out, int64_t *n)
+{
+    Table t;
+    if (!table_open(&t, in, columns, options, false)) return false;
+    if (t.pick.n != 1) return input_fail(in, "[%s] picks %d columns, expected one", columns, t.pick.n);
+    Csv c = t.data;
+    *out = NEW_ARRAY(in->arena, Cell, t.rows);
+    for (*n = 0; csv_next(&c) == CSV_record; ++*n) (*out)[*n] = c.cell.at[t.pick.at[0]];
+    return true;
+}
+
 /* ---- labels ---- */
 
 enum { CLASS_LIMIT = 1 << 16 };

@@ -54,6 +54,16 @@ typedef struct Schedule {
     int64_t every_epochs;          /* 0, or `every` counted in epochs */
 } Schedule;
 
+/* Text that becomes tokens: the inputs that a file's text fills. */
+typedef struct TextPlan {
+    const char *text;              /* the tokens; NULL: no text */
+    const char *next;              /* what follows each; NULL: not wanted */
+    const char *length;            /* how many count, of a line; NULL: not wanted */
+    bool pieces;                   /* pieces of words, else characters */
+    bool lines;                    /* a sample is a line, else a window of a running text */
+    Span span;
+} TextPlan;
+
 typedef struct TrainPlan {
     OptimizerKind optimizer;
     Schedule rate;
@@ -65,6 +75,7 @@ typedef struct TrainPlan {
     int64_t batch;
     int64_t epochs, steps;         /* one of them is 0; neither given: 10 epochs */
     uint64_t seed;
+    TextPlan tokens;
     Span span;                     /* of the train block; {0,0} when defaults are meant */
 } TrainPlan;
 

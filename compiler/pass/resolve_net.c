@@ -124,7 +124,7 @@ Value given_input(Resolver *r, const Ast *name, DType t, Shape s, const int64_t 
     return value_poison();
 }
 
-static int input_names(const Ast *net, const char **name, int max)
+int net_inputs(const Ast *net, const char **name, int max)
 {
     int n = 0;
     const Ast *body = net->kid[0];
@@ -179,7 +179,7 @@ Value call_net(Resolver *r, const Ast *net, const Ast *call, const Value *pipe, 
     for (int i = 0; i < r->model->broken.n; i++)
         if (r->model->broken.at[i] == net) return value_poison();
     if (!may_call(r, net, call, label)) return value_poison();
-    int n = input_names(net, name, ARGUMENTS_MAX);
+    int n = net_inputs(net, name, ARGUMENTS_MAX);
     if (!bind_arguments(r, call, pipe, pipe_ast, name, n, value, is_given, at)) return value_poison();
     Given *given = NEW_ARRAY(r->arena, Given, n + 1);
     for (int i = 0; i < n; i++) {

@@ -162,10 +162,10 @@ static void set_weight_limit(Resolver *r, TrainPlan *plan, const Ast *e)
     else set_number(r, plan, &limit, one_net ? e->kid[0] : e);
 }
 
-static void set_entry(Resolver *r, TrainPlan *plan, const Ast *a)
+static void set_entry(Resolver *r, TrainPlan *plan, const char *net, const Ast *a)
 {
     static const Setting clip = {"clip", PLAN(clip), 0, 1e12, true};
-    static const char *const known[] = {"optimizer", "batch", "epochs", "steps", "seed", "clip", "clip_weights"};
+    static const char *const known[] = {"optimizer", "batch", "epochs", "steps", "seed", "clip", "clip_weights", "tokens"};
     const Ast *e = a->kid[0];
     if (!strcmp(a->text, "optimizer")) set_optimizer(r, plan, e);
     else if (!strcmp(a->text, "batch")) {
@@ -175,6 +175,7 @@ static void set_entry(Resolver *r, TrainPlan *plan, const Ast *a)
     else if (!strcmp(a->text, "seed")) set_seed(r, plan, e);
     else if (!strcmp(a->text, "clip")) set_number(r, plan, &clip, e);
     else if (!strcmp(a->text, "clip_weights")) set_weight_limit(r, plan, e);
+    else if (!strcmp(a->text, "tokens")) resolve_tokens(r, &plan->tokens, net, e);
     else unknown(r, a->name_span.begin ? a->name_span : a->span, "entry", a->text, known, LENGTH(known));
 }
 
@@ -202,7 +203,7 @@ bool resolve_train(Model *m, const ResolveOptions *options, const char *net, Tra
             }
     Frame top = {.path = "", .name = net, .scope = r->consts};
     r->frame = &top;
-    for (int i = 0; train && i < train->n; i++) set_entry(r, plan, train->kid[i]);
+    for (int i = 0; train && i < train->n; i++) set_entry(r, plan, net, train->kid[i]);
     if (train) plan->span = train->span;
     if (plan->epochs && plan->steps) resolve_error(r, train->span, "give `epochs` or `steps`, not both");
     if (!plan->epochs && !plan->steps) plan->epochs = 10;

@@ -159,7 +159,13 @@ Value resolve_gather(Resolver *r, Node *table, Span at, Node *index, Span index_
 /* Calls a block or a builtin. `pipe` is the value in front, or NULL. */
 Value resolve_call(Resolver *r, const Ast *call, const Value *pipe, const Ast *pipe_ast, const Ast *label);
 
+/* `tokens = characters(text, next=next)` of a train block: trainplan_tokens.c. */
+void resolve_tokens(Resolver *r, TextPlan *plan, const char *net, const Ast *e);
+
 /* ---- calls of nets: resolve_net.c ---- */
+
+/* The names of the inputs that stand outside `if` and `for`, at most `max`; returns how many. */
+int net_inputs(const Ast *net, const char **name, int max);
 
 /* The net that a call means: one of that name that is not being expanded, or where no block or function (is_other) has that name. */
 const Ast *callee_net(const Resolver *r, const char *name, bool is_other);

@@ -1,5 +1,5 @@
 /* fuzz_io.c -- hostile bytes to every reader: the first byte picks the reader, the rest is the file. */
-#include "../../compiler/io/io.h"
+#include "../../compiler/io/vocabulary.h"
 
 #include <string.h>
 
@@ -69,10 +69,29 @@ static bool read_class_data(Input *in, Array *x)
     return data_read(in, part && *part ? part : NULL, &want, x);
 }
 
+/* Pieces of lines; a text is encoded by them, and by them read back from JSON. */
+static bool read_texts(Input *in, Array *x)
+{
+    const char *why, *part = take_columns(in);
+    Texts t = {.in = *in};
+    Vocabulary v, again;
+    Tokens tokens[2] = {{0}};
+    bool good = texts_read(&t, part && *part ? part : NULL, true) && vocabulary_build(&t, true, true, 40, &v);
+    *in = t.in;
+    *x = (Array){0};
+    if (!good) return false;
+    if (!vocabulary_read(in->arena, vocabulary_json(in->arena, &v), &again, &why)) internal_error("fuzz", "a vocabulary that is not read back");
+    Encoder e[2] = {encoder_new(&v, in), encoder_new(&again, in)};
+    for (int i = 0; i < t.at.n; i++)
+        if (!encode(&e[0], t.at.at[i], &tokens[0]) || !encode(&e[1], t.at.at[i], &tokens[1])) internal_error("fuzz", "text that is not encoded");
+    if (tokens[0].n != tokens[1].n) internal_error("fuzz", "other tokens");
+    return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     static bool (*const readers[])(Input *, Array *) = {
-        read_idx, read_npy, read_gzip, read_tensors, read_numbers, read_labels, read_float_data, read_class_data,
+        read_idx, read_npy, read_gzip, read_tensors, read_numbers, read_labels, read_float_data, read_class_data, read_texts,
     };
     if (!size) return 0;
     Arena *arena = arena_new();

@@ -42,14 +42,15 @@ net many {
     output x
     loss   cross_entropy(x, k)
     metric accuracy(x, k)
+    metric perplexity(x, k)
 }
 train many { optimizer = sgd(rate=0.1) batch = 4 }
 NET
 awk -F, '{ s = log(exp($1) + exp($2) + exp($3)); loss += s - $($4 + 1); best = 1; for (i = 2; i <= 3; i++) if ($i > $best) best = i; right += best == $4 + 1 }
-    END { print "loss", loss / NR; print "accuracy", right / NR }' "$T/many.csv" >"$T/want.many"
+    END { print "loss", loss / NR; print "accuracy", right / NR; print "perplexity", exp(loss / NR) }' "$T/many.csv" >"$T/want.many"
 sed 's/many/known/; s/(x, k)/(x, k, ignore=2)/' "$T/many.net" >"$T/known.net"
 awk -F, '$4 != 2 { s = log(exp($1) + exp($2) + exp($3)); loss += s - $($4 + 1); best = 1; for (i = 2; i <= 3; i++) if ($i > $best) best = i; right += best == $4 + 1; n++ }
-    END { print "loss", loss / n; print "accuracy", right / n }' "$T/many.csv" >"$T/want.known"
+    END { print "loss", loss / n; print "accuracy", right / n; print "perplexity", exp(loss / n) }' "$T/many.csv" >"$T/want.known"
 "$B/netc" eval "$T/two.net" "p=$T/two.csv[0]" "y=$T/two.csv[1]" >"$T/got" 2>"$T/log" || cat "$T/log"
 "$B/netc" eval "$T/many.net" "x=$T/many.csv[0:3]" "k=$T/many.csv[3]" >"$T/got.many" 2>"$T/log" || cat "$T/log"
 "$B/netc" eval "$T/known.net" "x=$T/many.csv[0:3]" "k=$T/many.csv[3]" >"$T/got.known" 2>"$T/log" || cat "$T/log"

@@ -40,6 +40,22 @@ START_TEST(test_stream_can_start_anywhere)
 }
 END_TEST
 
+START_TEST(test_windows_begin_anew_each_epoch)
+{
+    Stream s;
+    int seen[5] = {0};
+    stream_init(&s, a, 7, 10);
+    for (int64_t k = 0; k < 1000; k++) {
+        int64_t begin = stream_begin(&s, k, 4);
+        ck_assert(begin >= 0 && begin <= 4);
+        ck_assert_int_eq(begin, stream_begin(&s, k / 10 * 10, 4));
+        ck_assert_int_eq(stream_begin(&s, k, 0), 0);
+        seen[begin]++;
+    }
+    for (int i = 0; i < 5; i++) ck_assert_int_gt(seen[i], 100);
+}
+END_TEST
+
 START_TEST(test_every_order_comes_equally_often)
 {
     int count[3][3] = {{0}};
@@ -116,6 +132,7 @@ int main(void)
     tcase_add_test(all, test_each_epoch_is_a_permutation);
     tcase_add_test(all, test_stream_can_start_anywhere);
     tcase_add_test(all, test_every_order_comes_equally_often);
+    tcase_add_test(all, test_windows_begin_anew_each_epoch);
     tcase_add_test(all, test_init);
     tcase_add_test(all, test_rates);
     tcase_add_test(all, test_steps);

@@ -85,15 +85,26 @@ static bool is_bookkeeping(const char *name)
     return !strncmp(name, "optimizer.", 10) || (n >= tail && !strcmp(name + n - tail, "num_batches_tracked"));
 }
 
+/* Named by a net of the file: its own part, or that of another. */
+static bool is_of_net(const Model *m, const char *name)
+{
+    const size_t n = strcspn(name, ".");
+    for (int f = 0; f < m->file.n; f++)
+        for (int i = 0; i < m->file.at[f]->n; i++) {
+            const Ast *top = m->file.at[f]->kid[i];
+            if (top->kind == AST_net && strlen(top->text) == n && !strncmp(top->text, name, n)) return true;
+        }
+    return false;
+}
+
 static void warn_of_extra(const Pipeline *p, const Graph *g)
 {
     int extra = 0;
     const char *example = NULL;
-    const size_t own = strlen(g->net);
     for (int i = 0; i < p->weights->n; i++) {
         const char *name = p->weights->at[i].name;
         if (is_bookkeeping(name) || param_find(g, name)) continue;
-        if (!strncmp(name, g->net, own) && name[own] == '.' && param_find(g, name + own + 1)) continue;
+        if (is_of_net(p->model, name)) continue;
         if (!extra++) example = name;
     }
     if (extra) diag_warning(g->diag, (Span){0, 0}, "%s: %d tensor%s of no parameter of '%s', such as '%s'",

@@ -25,8 +25,13 @@ else echo "FAIL updates of two calls: wanted 'mean 6'"; cat "$T/log" "$T/eval"; 
 if [ $? = 0 ] && [ ! -s "$T/log" ] && [ -s "$T/out/h.npy" ]; then echo "ok a net alone takes its part of the weights"
 else echo "FAIL a net alone with the weights of its caller"; cat "$T/log"; fi
 
+# a file's other nets' parameters are no surprise
+"$N" train tests/nets/gan.net real="$T/noise.csv" --steps 2 --quiet -o "$T/gan.safetensors" 2>"$T/log"
+"$N" emit tests/nets/gan.net --net generator --weights "$T/gan.safetensors" -o "$T/out" >>"$T/log" 2>&1
+if [ -s "$T/out/generator_weights.c" ] && [ ! -s "$T/log" ]; then echo "ok a net alone is told nothing of the others"
+else echo "FAIL a net alone with the weights of several"; cat "$T/log"; fi
+
 # nets that draw: the same for the same seed, others for another, in the interpreter too
-"$N" train tests/nets/gan.net real="$T/noise.csv" --steps 2 --quiet -o "$T/gan.safetensors" 2>"$T/log" || cat "$T/log"
 for seed in 1 1 2; do
     "$N" run tests/nets/gan.net --weights "$T/gan.safetensors" --samples 40 --seed $seed -o "$T/drawn.$seed" 2>>"$T/log"
     [ -e "$T/first.npy" ] || cp "$T/drawn.1/fake.npy" "$T/first.npy"

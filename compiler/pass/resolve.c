@@ -234,16 +234,9 @@ static Value call_builtin(Resolver *r, const Builtin *b, const Ast *call, const 
     return b->call(&c);
 }
 
-static const char *const later[] = {"embedding", "gather", "attention", "rmsnorm", "groupnorm"};
-
 static Value call_unknown(Resolver *r, const Ast *call)
 {
     Span at = call->name_span.begin ? call->name_span : call->span;
-    for (size_t i = 0; i < LENGTH(later); i++)
-        if (!strcmp(later[i], call->text)) {
-            resolve_error(r, at, "`%s` is not yet supported", call->text);
-            return value_poison();
-        }
     VEC(const char *) names = {0};
     for (int f = 0; f < r->model->file.n; f++)
         for (int i = 0; i < r->model->file.at[f]->n; i++)

@@ -101,7 +101,8 @@ static Value tensor_binary(Resolver *r, AstOp op, Value x, Value y, Span span)
 Value resolve_binary(Resolver *r, AstOp op, Value x, Value y, Span span)
 {
     if (x.kind == VALUE_poison || y.kind == VALUE_poison) return value_poison();
-    if (x.kind == VALUE_tensor || y.kind == VALUE_tensor) return tensor_binary(r, op, x, y, span);
+    bool text = x.kind == VALUE_string || y.kind == VALUE_string;   /* "none" stands for an operand left out */
+    if ((x.kind == VALUE_tensor || y.kind == VALUE_tensor) && !(text && (op == AOP_eq || op == AOP_ne))) return tensor_binary(r, op, x, y, span);
     if (op == AOP_eq || op == AOP_ne) return value_bool(value_equal(x, y) == (op == AOP_eq));
     if (op == AOP_add && x.kind == VALUE_list && y.kind == VALUE_list) {
         Value *item = NEW_ARRAY(r->arena, Value, x.n + y.n);

@@ -46,6 +46,59 @@ def batchnorm(z, w, k):
 
 
 
+def module(name, layer, call=lambda layer, z: layer(z), rename=lambda n: n):
+    """Parameters and function of a module of torch.nn under the prelude's names."""
+    parameters = {name + "." + rename(n): tuple(p.shape) for n, p in layer.named_parameters()}
+
+    def f(z, w, k):
+        own = {n: w[name + "." + rename(n)] for n, _ in layer.named_parameters()}
+        return torch.nn.utils.stateless.functional_call(Wrapped(layer, call), {"layer." + n: t for n, t in own.items()}, (z,))
+    return parameters, f
+
+
+class Wrapped(torch.nn.Module):
+    def __init__(self, layer, call):
+        super().__init__()
+        self.layer, self.call = layer, call
+
+    def forward(self, z):
+        return self.call(self.layer, z)
+
+
+def attention(width, heads, **o):
+    return torch.nn.MultiheadAttention(width, heads, batch_first=True, **o)
+
+
+def causal(steps):
+    return torch.full((steps, steps), float("-inf")).triu(1)
+
+
+def coder(kind, width, heads, hidden, **o):
+    return getattr(torch.nn, "Transformer%sLayer" % kind)(width, heads, hidden, dropout=0, batch_first=True, **o)
+
+
+def rotate(x):
+    """x [batch, steps, heads, d], as in GPT-NeoX."""
+    d = x.shape[-1]
+    angle = torch.arange(x.shape[1])[:, None, None] * 10000.0 ** (-2 * torch.arange(d // 2) / d)
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()], -1)
+
+
+def grouped(z, w, k):
+    """Four heads of 2 numbers, two of keys and values, rotary and causal."""
+    q, k, v = (z @ w["attention.in_proj_weight"].T).split([8, 4, 4], -1)
+    q, k, v = rotate(q.unflatten(-1, (4, 2))), rotate(k.unflatten(-1, (2, 2))), v.unflatten(-1, (2, 2))
+    k, v = k.repeat_interleave(2, 2), v.repeat_interleave(2, 2)
+    scores = torch.einsum("bthd,bshd->bhts", q, k) / 2 ** 0.5 + causal(z.shape[1])
+    return torch.einsum("bhts,bshd->bthd", scores.softmax(-1), v).flatten(2) @ w["attention.out_proj.weight"].T
+
+
+def sinusoidal(z, w, k):
+    angle = torch.arange(z.shape[1])[:, None] * 10000.0 ** (-torch.arange(0, z.shape[2], 2) / z.shape[2])
+    return z + torch.stack([angle.sin(), angle.cos()], -1).flatten(1)
+
+
 # name, shape of x, expression, parameters, the same in PyTorch (z, parameters, label)
 CASES = [
     ("dense", (7,), "z -> dense(5)", W("dense", (5, 7)), lambda z, w, k: F.linear(z, w["dense.weight"], w["dense.bias"])),
@@ -78,6 +131,31 @@ CASES = [
     ("batchnorm2d", (3, 4, 5), "z -> batchnorm", NORM(3), batchnorm),
     ("layernorm", (3, 8), "z -> layernorm", W("layernorm", (8,), False) | {"layernorm.bias": (8,)},
      lambda z, w, k: F.layer_norm(z, (8,), w["layernorm.weight"], w["layernorm.bias"])),
+    ("groupnorm", (6, 3, 4), "z -> groupnorm(2)", *module("groupnorm", torch.nn.GroupNorm(2, 6))),
+    ("rmsnorm", (3, 8), "z -> rmsnorm", {"rmsnorm.weight": (8,)},
+     lambda z, w, k: z * torch.rsqrt((z * z).mean(-1, keepdim=True) + 1e-6) * w["rmsnorm.weight"]),
+    ("embedding", (5,), "embedding(k, 6, 5) * z", {"embedding.weight": (6, 5)}, lambda z, w, k: F.embedding(k, w["embedding.weight"]) * z),
+    ("attention", (5, 8), "z -> attention(2)", *module("attention", attention(8, 2), lambda a, z: a(z, z, z)[0])),
+    ("attention_causal", (5, 6), "z -> attention(3, causal=true)",
+     *module("attention", attention(6, 3), lambda a, z: a(z, z, z, attn_mask=causal(5))[0])),
+    ("attention_mask", (4, 6), "z -> attention(2, mask=iota(4) != 2)",
+     *module("attention", attention(6, 2), lambda a, z: a(z, z, z, key_padding_mask=torch.arange(4).expand(BATCH, 4) == 2)[0])),
+    ("attention_cross", (4, 6), "z -> attention(2, z[1:4] * 2)",
+     *module("attention", attention(6, 2), lambda a, z: a(z, z[:, 1:4] * 2, z[:, 1:4] * 2)[0])),
+    ("attention_other", (3, 6), "z -> attention(2, transpose(z, [1, 0]))",
+     *module("attention", attention(6, 2, kdim=3, vdim=3), lambda a, z: a(z, z.mT, z.mT)[0])),
+    ("attention_grouped", (5, 8), "z -> attention(4, kv_heads=2, rotary=10000, causal=true, bias=false)",
+     {"attention.in_proj_weight": (16, 8), "attention.out_proj.weight": (8, 8)}, grouped),
+    ("positions", (5, 6), "z -> sinusoidal_positions", {}, sinusoidal),
+    ("swiglu", (3, 7), "z -> swiglu(9)", {"swiglu.%s_proj.weight" % n: s for n, s in (("gate", (9, 7)), ("up", (9, 7)), ("down", (7, 9)))},
+     lambda z, w, k: (F.silu(z @ w["swiglu.gate_proj.weight"].T) * (z @ w["swiglu.up_proj.weight"].T)) @ w["swiglu.down_proj.weight"].T),
+    ("encoder", (3, 6), "z -> encoder_layer(2, 9, dropout=0)", *module("encoder_layer", coder("Encoder", 6, 2, 9))),
+    ("encoder_pre", (3, 6), 'z -> encoder_layer(3, 9, dropout=0, activation="gelu", norm_first=true, causal=true)',
+     *module("encoder_layer", coder("Encoder", 6, 3, 9, activation="gelu", norm_first=True), lambda a, z: a(z, src_mask=causal(3)))),
+    ("decoder", (3, 6), 'z -> decoder_layer(z[0:2] * 2, 2, 9, dropout=0, activation="gelu")',
+     *module("decoder_layer", coder("Decoder", 6, 2, 9, activation="gelu"), lambda a, z: a(z, z[:, 0:2] * 2, tgt_mask=causal(3)))),
+    ("decoder_pre", (3, 6), "z -> decoder_layer(z[0:2] * 2, 2, 9, dropout=0, norm_first=true)",
+     *module("decoder_layer", coder("Decoder", 6, 2, 9, norm_first=True), lambda a, z: a(z, z[:, 0:2] * 2, tgt_mask=causal(3)))),
     ("rnn", (5, 3), "z -> rnn(4)", *recurrent("RNN", 3, 4)),
     ("rnn_relu", (4, 3), "z -> rnn(4, relu=true, bias=false, layers=2)", *recurrent("RNN", 3, 4, nonlinearity="relu", bias=False, num_layers=2)),
     ("lstm", (5, 3), "z -> lstm(4)", *recurrent("LSTM", 3, 4)),
@@ -94,6 +172,7 @@ CASES = [
     ("leaky_relu", (9,), "z -> leaky_relu(0.2)", {}, lambda z, w, k: F.leaky_relu(z, 0.2)),
     ("elu", (9,), "z -> elu", {}, lambda z, w, k: F.elu(z)),
     ("gelu", (9,), "z -> gelu", {}, lambda z, w, k: F.gelu(z)),
+    ("gelu_tanh", (9,), 'z -> gelu("tanh")', {}, lambda z, w, k: F.gelu(z, approximate="tanh")),
     ("silu", (9,), "z -> silu", {}, lambda z, w, k: F.silu(z)),
     ("softplus", (9,), "z -> softplus", {}, lambda z, w, k: F.softplus(z)),
     ("sigmoid", (9,), "z -> sigmoid", {}, lambda z, w, k: torch.sigmoid(z)),

@@ -1,0 +1,115 @@
+/* test_attention.c -- what a transformer may not look at has no part in its gradient: exactly 0 in the compiled C. */
+#include "../../compiler/cli/fill.h"
+#include "../../compiler/pipeline.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STEPS = 7, SEEN = 4, WIDTH = 12, BATCH = 3 };
+
+/* The loss looks at the first SEEN steps, or at the samples whose `part` is 1; table has a row for each sample. */
+#define LAYER "encoder_layer(3, 20, dropout=0, norm_first=true, causal=true) -> encoder_layer(2, 20, dropout=0.1, causal=true)"
+static const char later_steps[] =
+    "net n { input x : f32[7, 12]\n param p : f32[7, 12] = uniform(-1, 1)\n"
+    "  y = x + p -> " LAYER "\n loss mean(y[0:4] * y[0:4]) + mean(y[0:4]) }\n";
+static const char other_samples[] =
+    "net n { input which : i32\n input part : f32\n param table : f32[3, 84] = uniform(-1, 1)\n"
+    "  y = reshape(table[which], [7, 12]) -> " LAYER "\n loss part * mean(y * y) }\n";
+
+static Arena *arena;
+
+static void compile_and_open(const char *text, Unit *unit, Host *h)
+{
+    static Sources sources;
+    static Diag d;
+    TrainPlan plan;
+    const char *path = arena_printf(arena, "build/attention-%d.net", (int)getpid()), *why;
+    int status = 0;
+    sources = (Sources){.arena = arena};
+    d = (Diag){.sources = &sources, .out = stderr};
+    ck_assert_msg(file_write(arena, path, text, strlen(text), &why), "%s", why);
+    Model *m = model_read(arena, &d, &sources, path, &status);
+    unlink(path);
+    CompileOptions o = {.resolve = {.mode = MODE_train, .batch = BATCH}, .train = true, .train_batch = BATCH, .no_forward = true,
+                        .no_evaluate = true, .no_step = true, .target = target_find("native")};
+    ck_assert(m && !d.errors && compile(m, &o, unit, &plan, &status));
+    ck_assert_int_eq(host_open(h, arena, unit), 0);
+    fill_params(h, 1);
+    fill_inputs(h, PROGRAM_gradient, 2);
+    h->call = (HostCall){.valid = BATCH, .seed = 9};
+}
+
+static const double *gradient_of(const Host *h, const Unit *u, const char *name)
+{
+    for (int i = 0; i < u->weights.n; i++) {
+        const Field *f = &u->weights.at[i];
+        if (strcmp(f->name, name)) continue;
+        double *g = NEW_ARRAY(arena, double, f->buffer->elements);
+        field_read(h, f, h->gradient, g);
+        return g;
+    }
+    ck_abort_msg("no gradient of %s", name);
+}
+
+static double largest(const double *x, int n)
+{
+    double most = 0;
+    for (int i = 0; i < n; i++) most = x[i] > most ? x[i] : -x[i] > most ? -x[i] : most;
+    return most;
+}
+
+START_TEST(no_gradient_from_later_steps)
+{
+    Unit unit;
+    Host h = {0};
+    compile_and_open(later_steps, &unit, &h);
+    host_run(&h, PROGRAM_gradient);
+    const double *g = gradient_of(&h, &unit, "p");
+    for (int t = 0; t < STEPS; t++)
+        ck_assert_msg((largest(g + t * WIDTH, WIDTH) == 0) == (t >= SEEN), "step %d has a gradient of %g", t, largest(g + t * WIDTH, WIDTH));
+    host_close(&h);
+}
+END_TEST
+
+static void set_input(const Host *h, const char *name, const double *x)
+{
+    const HostProgram *p = &h->program[PROGRAM_gradient];
+    for (int k = 0; k < p->n_input; k++)
+        for (int i = 0; i < BATCH && !strcmp(p->input[k]->name, name); i++) host_put(h, p->input[k]->dtype, p->input_data[k], i, x[i]);
+}
+
+START_TEST(no_gradient_from_other_samples)
+{
+    Unit unit;
+    Host h = {0};
+    compile_and_open(other_samples, &unit, &h);
+    set_input(&h, "which", (double[]){2, 0, 1});
+    set_input(&h, "part", (double[]){0, 1, 0});
+    host_run(&h, PROGRAM_gradient);
+    const double *g = gradient_of(&h, &unit, "table");
+    for (int i = 0; i < BATCH; i++)
+        ck_assert_msg((largest(g + i * STEPS * WIDTH, STEPS * WIDTH) == 0) == (i != 0), "the sample of row %d has a wrong gradient", i);
+    host_close(&h);
+}
+END_TEST
+
+static void setup(void) { arena = arena_new(); }
+static void teardown(void) { arena_free(arena); }
+
+int main(void)
+{
+    Suite *s = suite_create("attention");
+    TCase *t = tcase_create("attention");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, no_gradient_from_later_steps);
+    tcase_add_test(t, no_gradient_from_other_samples);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

@@ -16,9 +16,10 @@ typedef struct Options {
     VEC(Define) define;            /* -D name=value */
     VEC(Define) input, valid;      /* name=FILE before and after --valid */
     VEC(const char *) without;
-    const char *output, *net, *target, *weights, *embed, *dependency, *after, *winograd, *format, *resume;
+    const char *output, *net, *target, *weights, *embed, *dependency, *after, *winograd, *format, *resume, *prompt;
     int64_t batch, threads, epochs, steps, log_every, entries;   /* 0: not given */
-    int64_t samples;
+    int64_t samples, tokens, top_k;
+    double temperature, top_p;                           /* 1: not given */
     int64_t seed;                                        /* -1: not given */
     bool train, quiet, interpret, in_place, check, weights_only, best, after_valid, help;
 } Options;

@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum OptionKind { FLAG, TEXT, COUNT, SEED, DEFINE, LIST } OptionKind;
+typedef enum OptionKind { FLAG, TEXT, COUNT, SEED, REAL, DEFINE, LIST } OptionKind;
 
 enum {
 #define COMMAND(name, file, pairs, synopsis, what) COMMAND_##name,
@@ -107,6 +108,13 @@ static bool read_count(const char *text, int64_t least, int64_t *value)
     return end != text && !*end && !errno && v >= least && (text[0] != ' ');
 }
 
+static bool read_real(const char *text, double *value)
+{
+    char *end;
+    *value = strtod(text, &end);
+    return end != text && !*end && isfinite(*value) && *value >= 0 && text[0] != ' ';
+}
+
 /* NAME=VALUE; false when there is no name or no value. */
 static bool read_define(Arena *a, const char *text, Define *d)
 {
@@ -130,6 +138,9 @@ static int option_set(Options *o, const OptionInfo *info, char *argument)
             return usage_error(o->command, "-D %s: NAME=VALUE is expected, as in -D width=64", argument);
         vec_push(o->arena, &o->define, define);
         return 0;
+    case REAL:
+        if (read_real(argument, (double *)(void *)field)) return 0;
+        return usage_error(o->command, "--%s %s: a number from 0 is expected", info->name, argument);
     case COUNT:
     case SEED: break;
     }
@@ -187,6 +198,7 @@ bool options_read(Options *o, const Command *c, int argc, char **argv, int *stat
 {
     o->command = c;
     o->seed = -1;
+    o->temperature = o->top_p = 1;
     *status = read_all(o, argc, argv);
     if (!*status && o->help) {
         help_command(stdout, c);

@@ -24,7 +24,7 @@ static Strings characters_of(const Texts *t)
             k += n;
         }
     }
-    qsort(found.at.at, (size_t)found.at.n, sizeof *found.at.at, by_code_point);
+    if (found.at.n) qsort(found.at.at, (size_t)found.at.n, sizeof *found.at.at, by_code_point);
     return found;
 }
 

@@ -27,7 +27,7 @@ says() { if cat out err | grep -qF -e "$2"; then ok "$1"; else bad "$1: no '$2'"
 status "no command" 64 "$netc"
 status "help" 0 "$netc" --help
 status "version" 0 "$netc" --version
-for command in check emit summary dump graph train eval run gradcheck bench ops targets passes fmt; do
+for command in check emit summary dump graph train eval run sample gradcheck bench ops targets passes fmt; do
     status "$command --help" 0 "$netc" $command --help
     says "$command --help names it" "netc $command"
     status "help $command" 0 "$netc" help $command

@@ -175,6 +175,7 @@ bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int
     const char *net = resolve_net_name(m, o->resolve.net);
     *unit = (Unit){.arena = m->arena, .sources = m->sources, .net = net, .target = o->target, .threads = o->threads, .f64 = o->f64, .embed = o->embed};
     if (!net || (o->train && !resolve_train(m, &o->resolve, net, plan))) return false;
+    unit->accumulate = o->train ? plan->accumulate : 1;
     if (o->weights && !(p.weights = load_weights(m->arena, o->weights, status))) return false;
     *status = EXIT_model;
     int64_t batch = o->train_batch ? o->train_batch : plan->batch;

@@ -101,11 +101,13 @@ int trainer_init(Trainer *t, const TrainPlan *plan)
     const Unit *u = t->host.unit;
     t->plan = *plan;
     t->seed = o->seed >= 0 ? (uint64_t)o->seed : plan->seed;
-    t->batch = u->step->graph->batch;
+    const int64_t places = u->step->graph->batch;
+    t->calls = u->accumulate;
+    t->batch = places * t->calls;
     if (t->data.in_stretches) {
-        if (t->data.samples < t->batch) return fail(EXIT_model, "%" PRId64 " samples are too few for stretches at %" PRId64 " places of a batch",
-                                                    t->data.samples, t->batch);
-        t->data.samples -= t->data.samples % t->batch;
+        if (t->data.samples < places) return fail(EXIT_model, "%" PRId64 " samples are too few for stretches at %" PRId64 " places of a batch",
+                                                  t->data.samples, places);
+        t->data.samples -= t->data.samples % places;
     }
     t->epochs = o->epochs ? o->epochs : o->steps ? 0 : plan->epochs;
     int64_t steps = o->steps ? o->steps : plan->steps;
@@ -118,7 +120,7 @@ int trainer_init(Trainer *t, const TrainPlan *plan)
     if (t->steps > INT64_MAX / t->batch - 1 || t->step > INT64_MAX / t->batch - 1) return fail(EXIT_model, "more steps than can be counted");
     t->epoch = t->step * t->batch / t->data.samples;
     stream_init(&t->stream, t->arena, t->seed, t->data.samples);
-    t->stream.lanes = t->data.in_stretches ? t->batch : 0;
+    t->stream.lanes = t->data.in_stretches ? places : 0;
     score_init(&t->train_score, t->arena, &t->host, PROGRAM_step);
     score_init(&t->valid_score, t->arena, &t->host, PROGRAM_evaluate);
     progress_init(&t->progress, o->quiet, t->step);
@@ -181,18 +183,23 @@ static int end_epoch(Trainer *t, double rate)
 
 /* ---- steps ---- */
 
-static void run_step(Trainer *t, double rate)
+static void run_call(Trainer *t, int64_t call, double rate)
 {
     const HostProgram *p = &t->host.program[PROGRAM_step];
-    if (t->step * t->batch % t->data.samples == 0) host_reset(&t->host, 1);
-    for (int64_t i = 0; i < t->batch; i++) {
-        const int64_t k = t->step * t->batch + i;
-        t->data.begin = stream_begin(&t->stream, k, t->data.slack);
-        dataset_copy(&t->data, &t->host, p, stream_sample(&t->stream, k), i);
+    const int64_t places = t->batch / t->calls, first = call * places;
+    if (first % t->data.samples == 0) host_reset(&t->host, 1);
+    for (int64_t i = 0; i < places; i++) {
+        t->data.begin = stream_begin(&t->stream, first + i, t->data.slack);
+        dataset_copy(&t->data, &t->host, p, stream_sample(&t->stream, first + i), i);
     }
-    t->host.call = (HostCall){.rate = rate, .valid = (int32_t)t->batch, .seed = t->seed, .step = (uint64_t)t->step};
+    t->host.call = (HostCall){.rate = rate, .valid = (int32_t)places, .seed = t->seed, .step = (uint64_t)call};
     host_run(&t->host, PROGRAM_step);
-    score_add(&t->train_score, t->batch);
+    score_add(&t->train_score, places);
+}
+
+static void run_step(Trainer *t, double rate)
+{
+    for (int64_t i = 0; i < t->calls; i++) run_call(t, t->step * t->calls + i, rate);
     t->step++;
 }
 

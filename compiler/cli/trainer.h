@@ -22,7 +22,8 @@ typedef struct Trainer {
     Score train_score, valid_score;
     Progress progress;
     uint64_t seed;
-    int64_t batch, steps, step;    /* step: done so far, also before a resume */
+    int64_t batch, calls;          /* samples of a step, which is one update; calls of the compiled step in it */
+    int64_t steps, step;           /* step: done so far, also before a resume */
     int64_t epochs, epoch;         /* wanted (0: counted in steps), done */
     double saved_at;               /* seconds */
     Snapshot good, best;           /* of the last epoch; of the epoch with the least validation loss */

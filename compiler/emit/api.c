@@ -338,7 +338,7 @@ static void write_call_struct(Writer *w, const Unit *u)
     write_text(w, "double rate;      /* step: the learning rate */");
     write_text(w, "int32_t valid;    /* evaluate: how many leading samples of the batch count; the rest is ignored */");
     write_text(w, "uint64_t seed;    /* of everything random (dropout, augmentation, draws); the same in every step of a run */");
-    write_text(w, "uint64_t step;    /* steps done before, from 0: it moves the random numbers and the optimiser's corrections */");
+    write_text(w, "uint64_t step;    /* calls of step before, from 0: it moves the random numbers and the optimiser's corrections */");
     w->depth--;
     write_text(w, "} %s_call;", u->net);
     write_blank(w);
@@ -360,7 +360,9 @@ static void write_training(Writer *w, const Unit *u, const ApiNames *names)
     write_struct(w, u, "state", u->state.at, u->state.n, names->state);
     write_memory(w, u, names, 1);
     write_prototype(w, u, u->step, arena_printf(u->arena,
-        "One step of training on %s_TRAIN_BATCH samples: w and s become their new values.%s", upper, several_losses(u->step) ?
+        "One step of training on %s_TRAIN_BATCH samples: w and s become their new values.%s%s", upper, u->accumulate > 1 ? arena_printf(u->arena,
+        "\n   The weights move in each %lldth call, call->step %% %lld == %lld, by the mean gradient of %lld calls; s keeps the sum till then.",
+        (long long)u->accumulate, (long long)u->accumulate, (long long)u->accumulate - 1, (long long)u->accumulate) : "", several_losses(u->step) ?
         "\n   The losses follow each other, each from the weights as the one before left them." : ""));
     write_prototype(w, u, u->evaluate, "Loss and metrics of up to one batch, without learning and without dropout. Add the totals up over all\n"
         "   batches; the last batch may be padded with any legal samples, which call->valid leaves out.");

@@ -32,6 +32,7 @@ typedef struct Unit {
     const Program *evaluate;      /* NET_backward.c: the three below; all NULL without --train */
     const Program *gradient;
     const Program *step;
+    int64_t accumulate;           /* calls of step that make one update */
     Fields weights;               /* params of all programs, by first use in step, evaluate, forward */
     int64_t weights_bytes;        /* sizeof NET_weights */
     Fields state;

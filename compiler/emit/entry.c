@@ -185,16 +185,23 @@ static bool alone_draws(const Entry *e, uint32_t key)
     return false;
 }
 
+/* A scalar as an expression of the call's fields. */
+static const char *scalar_text(const Entry *e, const char *name, const char *in)
+{
+    static const char *const fields[] = {"rate", "valid", "step"};
+    const long long n = e->unit->accumulate;
+    Arena *a = e->unit->arena;
+    for (size_t i = 0; i < LENGTH(fields); i++)
+        if (!strcmp(name, fields[i])) return arena_printf(a, "%scall->%s", in, name);
+    if (!strcmp(name, "update")) return arena_printf(a, "(%scall->step / %lld)", in, n);
+    if (!strcmp(name, "last")) return arena_printf(a, "(%scall->step %% %lld == %lld)", in, n, n - 1);
+    internal_error("emit", "no call gives the scalar %s", name);
+}
+
 static void write_scalar(Writer *w, const Entry *e, const Local *l, const char *in)
 {
-    static const char *const known[] = {"rate", "valid", "step"};
     const char *type = c_type(DTYPE_f32, e->unit->f64);
-    for (size_t i = 0; i < LENGTH(known); i++)
-        if (!strcmp(l->buffer->name, known[i])) {
-            write_line(w, "const %s %s[1] = { (%s)%scall->%s };", type, l->name, type, in, known[i]);
-            return;
-        }
-    internal_error("emit", "no call gives the scalar %s", l->buffer->name);
+    write_line(w, "const %s %s[1] = { (%s)%s };", type, l->name, type, scalar_text(e, l->buffer->name, in));
 }
 
 /* What a call needs and the arguments do not hold as it is; in the part of a thread the arguments are a struct. */

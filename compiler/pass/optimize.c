@@ -9,7 +9,8 @@ typedef struct Step {
     const TrainPlan *plan;
     const char *loss;              /* whose gradients they are */
     const Node *param;             /* what is being updated */
-    Node *rate, *count;            /* count: steps done before this one */
+    Node *rate, *count;            /* count: updates done before this one */
+    Node *last;                    /* accumulating: whether the parameters move in this call; else NULL */
     Node *bias1, *bias2;           /* 1 - beta^(count + 1) */
 } Step;
 
@@ -41,9 +42,12 @@ static Node *state_of(Step *s, const char *suffix)
     return state;
 }
 
+/* The new value in the last of the calls that make an update, in the others the old one. */
+static Node *when_last(Step *s, Node *value, Node *old) { return s->last ? node_where(s->g, s->last, value, old) : value; }
+
 static Node *state_becomes(Step *s, Node *state, Node *value)
 {
-    graph_root(s->g, ROOT_update, state->name, value, state, state->span);
+    graph_root(s->g, ROOT_update, state->name, when_last(s, value, state), state, state->span);
     return value;
 }
 
@@ -141,6 +145,16 @@ static Node *bias_of(Step *s, double beta)
     return node_unary(s->g, OP_neg, node_unary(s->g, OP_expm1, exponent));
 }
 
+/* The gradient root becomes the mean of this call's gradient and of those that were kept since the last update. */
+static void accumulate(Step *s, int root)
+{
+    Graph *g = s->g;
+    s->param = g->root.at[root].target;
+    Node *kept = state_of(s, "gradient"), *sum = add(s, kept, g->root.at[root].node);
+    graph_root(g, ROOT_update, kept->name, when_last(s, number(s, 0), sum), kept, kept->span);
+    g->root.at[root].node = times(s, 1 / (double)s->plan->accumulate, sum);
+}
+
 /* The factor that brings the norm of all gradients together down to `clip`: min(1, clip / (norm + 1e-6)). */
 static Node *clip_factor(Step *s)
 {
@@ -183,11 +197,11 @@ static Node *limited(Step *s, Node *value)
 static void update_target(Step *s, int root, Node *factor)
 {
     Graph *g = s->g;
-    Node *w = g->root.at[root].target, *dw = g->root.at[root].node;
+    Node *w = g->root.at[root].target, *now = w->link ? w->link : w, *dw = g->root.at[root].node;
     s->param = w;
     g->label = w->name;
-    Node *value = updates[s->plan->optimizer](s, w->link ? w->link : w, factor ? mul(s, factor, dw) : dw);
-    value = limited(s, value);
+    Node *value = updates[s->plan->optimizer](s, now, factor ? mul(s, factor, dw) : dw);
+    value = when_last(s, limited(s, value), now);
     for (int i = 0; w->link && i < root; i++)
         if (g->root.at[i].kind == ROOT_update && g->root.at[i].target == w) g->root.at[i].node = value;
     g->root.at[root].kind = ROOT_update;
@@ -207,14 +221,17 @@ static void drop_repeated(Graph *g, int from)
 static void update_all(Graph *g, const TrainPlan *plan, const char *loss)
 {
     g->span = plan->span;
-    Step s = { .g = g, .plan = plan, .loss = loss, .rate = scalar_named(g, "rate"), .count = scalar_named(g, "step") };
+    const bool several = plan->accumulate > 1;
+    Step s = { .g = g, .plan = plan, .loss = loss, .rate = scalar_named(g, "rate"), .count = scalar_named(g, several ? "update" : "step"),
+               .last = several ? scalar_named(g, "last") : NULL };
     s.bias1 = bias_of(&s, plan->beta1);
     s.bias2 = bias_of(&s, plan->beta2);
-    Node *factor = plan->clip > 0 ? clip_factor(&s) : NULL;
     const int n_roots = g->root.n;
     int first = n_roots;
     for (int i = n_roots - 1; i >= 0; i--)
         if (g->root.at[i].kind == ROOT_gradient) first = i;
+    for (int i = first; i < n_roots && several; i++) accumulate(&s, i);
+    Node *factor = plan->clip > 0 ? clip_factor(&s) : NULL;
     for (int i = first; i < n_roots; i++) update_target(&s, i, factor);
     drop_repeated(g, first);
     g->span = (Span){ 0 };

@@ -73,6 +73,7 @@ typedef struct TrainPlan {
     double weight_limit;           /* weights stay within it and its negative; 0: none */
     const char *limited;           /* the net whose weights these are; NULL: all */
     int64_t batch;
+    int64_t accumulate;            /* batches whose mean gradient makes one update; 0 and 1: each its own */
     int64_t epochs, steps;         /* one of them is 0; neither given: 10 epochs */
     uint64_t seed;
     TextPlan tokens;

@@ -165,11 +165,13 @@ static void set_weight_limit(Resolver *r, TrainPlan *plan, const Ast *e)
 static void set_entry(Resolver *r, TrainPlan *plan, const char *net, const Ast *a)
 {
     static const Setting clip = {"clip", PLAN(clip), 0, 1e12, true};
-    static const char *const known[] = {"optimizer", "batch", "epochs", "steps", "seed", "clip", "clip_weights", "tokens"};
+    static const char *const known[] = {"optimizer", "batch", "accumulate", "epochs", "steps", "seed", "clip", "clip_weights", "tokens"};
     const Ast *e = a->kid[0];
     if (!strcmp(a->text, "optimizer")) set_optimizer(r, plan, e);
     else if (!strcmp(a->text, "batch")) {
         value_to_int(r, resolve_single(r, e), e->span, "batch", 1, 65536, &plan->batch);
+    } else if (!strcmp(a->text, "accumulate")) {
+        value_to_int(r, resolve_single(r, e), e->span, "accumulate", 1, 65536, &plan->accumulate);
     } else if (!strcmp(a->text, "epochs")) set_count(r, &plan->epochs, a->text, 1, e);
     else if (!strcmp(a->text, "steps")) set_count(r, &plan->steps, a->text, 1, e);
     else if (!strcmp(a->text, "seed")) set_seed(r, plan, e);
@@ -182,7 +184,7 @@ static void set_entry(Resolver *r, TrainPlan *plan, const char *net, const Ast *
 bool resolve_train(Model *m, const ResolveOptions *options, const char *net, TrainPlan *plan)
 {
     *plan = (TrainPlan){.optimizer = OPTIMIZER_adam, .rate = {.rate = 1e-3, .factor = 0.1}, .beta1 = 0.9, .beta2 = 0.999,
-                        .alpha = 0.99, .eps = 1e-8, .batch = 32, .seed = 42};
+                        .alpha = 0.99, .eps = 1e-8, .batch = 32, .accumulate = 1, .seed = 42};
     ResolveOptions o = *options;
     if (o.batch < 1) o.batch = 1;
     Resolver *r = resolver_new(m, &o, net);

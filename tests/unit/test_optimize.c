@@ -77,6 +77,9 @@ static const struct { const char *name; Formula *formula; TrainPlan plan; } rows
     { "adagrad", plain_adagrad, { .optimizer = OPTIMIZER_adagrad, .eps = 1e-10, .decay = 0.01 } },
     { "sgd clip", plain_sgd, { .optimizer = OPTIMIZER_sgd, .clip = 1 } },
     { "adam clip", plain_adam, { .optimizer = OPTIMIZER_adam, ADAM, .clip = 50 } },
+    { "adamw of three", plain_adam, { .optimizer = OPTIMIZER_adamw, ADAM, .decay = 0.1, .accumulate = 3 } },
+    { "sgd of four", plain_sgd, { .optimizer = OPTIMIZER_sgd, .momentum = 0.9, .dampening = 0.3, .clip = 1, .accumulate = 4 } },
+    { "rmsprop of two", plain_rmsprop, { .optimizer = OPTIMIZER_rmsprop, .alpha = 0.9, .eps = 1e-8, .momentum = 0.5, .accumulate = 2 } },
 };
 
 /* Two parameters, so that the norm for clipping is over both. */
@@ -105,10 +108,11 @@ static void clip_plain(double clip, double *g)
 }
 
 /* One step by the graph: the updates take the place of what they update. */
-static void step_graph(const Graph *g, Leaves *l, int step)
+static void step_graph(const Graph *g, Leaves *l, int step, bool last)
 {
     *leaf_values(l, "rate", 1) = rate_of(step);
-    *leaf_values(l, "step", 1) = step;
+    *leaf_values(l, "step", 1) = *leaf_values(l, "update", 1) = step;
+    *leaf_values(l, "last", 1) = last;
     const double **results = evaluate(g, l);
     for (int r = 0; r < g->root.n; r++)
         if (g->root.at[r].kind == ROOT_update) *leaf_values(l, g->root.at[r].target->name, 1) = results[r][0];
@@ -131,7 +135,9 @@ START_TEST(test_steps)
         double dw[N] = { gradient(0, x.w[0]), gradient(1, x.w[1]) };
         clip_plain(plan->clip, dw);
         rows[_i].formula(plan, &x, dw, rate_of(step), step);
-        step_graph(g, &l, step);
+        /* without accumulation one call; with it the parameters, and so the gradient, stay until the last */
+        for (int64_t call = plan->accumulate; call > 1; call--) step_graph(g, &l, step, false);
+        step_graph(g, &l, step, true);
         for (int i = 0; i < N; i++) {
             double got = *leaf_values(&l, i ? "b" : "a", 1);
             ck_assert_msg(fabs(got - x.w[i]) <= 1e-11 * fabs(x.w[i]), "%s: step %d, w[%d] is %.15g, not %.15g",

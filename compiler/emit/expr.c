@@ -118,6 +118,7 @@ static Piece load(const Body *b, const Value *v, const int *at, bool vector)
     const char *from = plus(b, p, address);
     const char *s = step == 1 && !tail ? arena_printf(b->arena, "vload%s(%s)", type, from)
                   : step == 1 ? arena_printf(b->arena, "vload_n%s(%s, %d)", type, from, tail)
+                  : step == 2 && !*type ? arena_printf(b->arena, "vload_2(%s, %d)", from, tail ? tail : lanes(b))
                   : arena_printf(b->arena, "vload_s%s(%s, %lld, %d)", type, from, (long long)step, tail ? tail : lanes(b));
     return (Piece){s, PREC_primary, true};
 }

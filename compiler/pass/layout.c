@@ -3,13 +3,17 @@
    Tensors that elementwise operators, padding, pooling and the like tie together lie alike: they form a class, which has
    one order of dimensions. Orders come from contractions:
    - weights: windows first, then what is summed over, then the result's channels, which feed the lanes;
-   - results per sample: what comes from the weights alone (the channels) last.
+   - results per sample: what comes from the weights alone (the channels) last, where there are enough to fill lanes.
+   Inputs of few channels keep their order, and so does what is computed from them element by element.
    A program is right with any layout; lowering takes what it finds. */
 #include "pass.h"
 
 #include <string.h>
 
-enum { PACK_REUSE = 64 };          /* a weight used so often may be copied into another order first */
+enum {
+    PACK_REUSE = 64,               /* a weight used so often may be copied into another order first */
+    LANES = 16                     /* of the widest target: all read the same tensors */
+};
 
 typedef struct Order { int rank; signed char dim[RANK_MAX]; } Order;   /* rank -1: none; slowest first */
 
@@ -41,12 +45,24 @@ static bool keeps_dimensions(Op op)
            op == OP_window_max || op == OP_window_argmax || op == OP_window_unpool;
 }
 
+/* A contraction within each channel (of a window with weights of its own, or the mean): as a pooling. */
+static bool within_channels(const Node *n)
+{
+    const Contract *c = n->op == OP_contract ? node_attr(n, ATTR_contract)->contract : NULL;
+    if (!c || !n->in[0]->batched || n->in[1]->batched || c->a.rank != c->out.rank) return false;
+    for (int d = 0; d < c->out.rank; d++)
+        for (int t = 0; t < c->out.dim[d].n; t++)
+            if (!affine_coef(&c->a.dim[d], c->out.dim[d].term[t].axis)) return false;
+    return true;
+}
+
 static void tie_all(Layout *l)
 {
     const Graph *g = l->graph;
     for (int i = 0; i < g->node.n; i++) {
         const Node *n = g->node.at[i];
         for (int k = 0; keeps_dimensions(n->op) && k < n->n_in; k++) tie(l, n, n->in[k]);
+        if (within_channels(n)) tie(l, n, n->in[0]);
     }
     for (int i = 0; i < g->root.n; i++)
         if (g->root.at[i].target) tie(l, g->root.at[i].node, g->root.at[i].target);
@@ -123,9 +139,17 @@ static Order weight_order(const Contract *c, const IndexMap *weight, const Index
     return order_by(weight->rank, key);
 }
 
+/* Channels so few, and columns so many, that columns fill lanes better. */
+static bool is_planar(Shape s)
+{
+    int64_t channels = s.dim[1], columns = s.dim[s.rank - 1], filled = (columns + LANES - 1) / LANES * LANES;
+    return s.rank >= 3 && channels < LANES && 4 * columns * LANES >= 5 * channels * filled;
+}
+
 /* The channels last. Where both operands are per sample, only what is of b alone. */
 static Order result_order(const Node *n, const Contract *c)
 {
+    if (is_planar(n->shape)) return row_major(n->shape.rank);
     int key[RANK_MAX];
     for (int d = 0; d < c->out.rank; d++) {
         const Affine *x = &c->out.dim[d];
@@ -346,6 +370,10 @@ void pass_layout(Graph *g, const PassContext *context)
         Order given = { .rank = n->shape.rank };
         memcpy(given.dim, n->layout, sizeof given.dim);
         if (n->has_layout) propose(&l, n, given);
+    }
+    for (int i = 0; i < count; i++) {
+        const Node *n = g->node.at[i];
+        if (n->op == OP_input && n->batched && n->shape.rank >= 3 && n->shape.dim[1] < LANES) propose(&l, n, row_major(n->shape.rank));
     }
     for (int i = 0; i < count; i++)
         if (g->node.at[i]->op == OP_winograd) propose_winograd(&l, g->node.at[i]);

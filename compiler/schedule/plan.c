@@ -19,7 +19,7 @@ static double value_cost(const Value *v, int lane, int lanes)
 {
     if (v->kind == EX_load) {
         int64_t step = lane >= 0 ? affine_coef(&v->at, lane) : 0;
-        return step == 0 || step == 1 ? 1 : 1.5 * lanes;
+        return step == 0 || step == 1 ? 1 : step == 2 && v->buffer->dtype == DTYPE_f32 ? 3 : 1.5 * lanes;
     }
     if (is_leaf(v)) return 0;
     switch (v->kind) {

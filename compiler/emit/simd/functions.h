@@ -5,6 +5,26 @@ HELPER vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 
 HELPER vf vrelu(vf x) { return vmax(x, (vf){ 0 }); }
 
+#if VW == 4
+#define EVEN 0, 2, 5, 7
+#elif VW == 8
+#define EVEN 0, 2, 4, 6, 9, 11, 13, 15
+#else
+#define EVEN 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31
+#endif
+
+/* n elements, 2 apart; 0 in the lanes behind them. Nothing behind the last is read. */
+HELPER vf vload_2(const float *p, int n)
+{
+    const vf lo = 2 * n > VW ? vload(p) : vload_n(p, 2 * n - 1);
+    const vf hi = n == VW ? vload(p + VW - 1) : 2 * n > VW ? vload_n(p + VW - 1, 2 * n - VW) : (vf){ 0 };
+#if defined(__clang__)
+    return __builtin_shufflevector(lo, hi, EVEN);
+#else
+    return __builtin_shuffle(lo, hi, (vi){ EVEN });
+#endif
+}
+
 /* x in the first n lanes, `other` behind them. */
 HELPER vf vkeep_n(vf x, int n, float other) { return vselect(vlanes() < vset1_i(n), x, vset1(other)); }
 

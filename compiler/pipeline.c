@@ -1,5 +1,6 @@
 /* pipeline.c -- the whole compiler: resolve, passes, lower, one program after the other. */
 #include "pipeline.h"
+#include "io/vocabulary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,23 @@ bool graph_take_weights(Graph *g, const char *path, int *status)
     return set_values(g, path, t);
 }
 
+/* What stands beside the weights of a net that reads text. */
+static bool take_vocabulary(const Pipeline *p, Unit *u)
+{
+    const char *json = p->weights ? tensors_metadata(p->weights, "vocabulary") : NULL, *why;
+    Vocabulary v;
+    if (!json) return true;
+    if (!vocabulary_read(u->arena, json, &v, &why)) {
+        diag_error(p->model->diag, (Span){0, 0}, "%s: %s", p->options->weights, why);
+        return false;
+    }
+    const char **piece = NEW_ARRAY(u->arena, const char *, v.piece.at.n);
+    for (int i = 0; i < v.piece.at.n; i++) piece[i] = v.piece.at.at[i].s;
+    u->vocabulary = piece;
+    u->n_vocabulary = v.piece.at.n;
+    return true;
+}
+
 bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int *status)
 {
     Pipeline p = {.model = m, .options = o, .plan = plan};
@@ -192,6 +210,7 @@ bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int
         if (!*row[i].program) return false;
     }
     unit_fields(unit);
+    if (!take_vocabulary(&p, unit)) return false;
     *status = 0;
     return true;
 }

@@ -405,6 +405,16 @@ static void write_embedded(Writer *w, const Unit *u)
     write_blank(w);
 }
 
+static void write_vocabulary(Writer *w, const Unit *u)
+{
+    if (!u->vocabulary || u->embed == EMBED_none) return;
+    const char *upper = name_upper(u->arena, u->net);
+    write_text(w, "/* What each token stands for, in UTF-8, in %s_vocabulary.c. */", u->net);
+    write_text(w, "#define %s_VOCABULARY %d", upper, u->n_vocabulary);
+    write_text(w, "extern const char *const %s_vocabulary[%s_VOCABULARY];", u->net, upper);
+    write_blank(w);
+}
+
 /* ---- the header ---- */
 
 static void write_usage(Writer *w, const Unit *u)
@@ -469,6 +479,7 @@ const char *api_header(const Unit *u, const ApiNames *names)
     write_text(&w, "/* The parameters. Behind each: its name in the model, its shape, and how it is stored where that is not row-major. */");
     write_struct(&w, u, "weights", u->weights.at, u->weights.n, names->weight);
     write_embedded(&w, u);
+    write_vocabulary(&w, u);
     bool draws = u->forward && program_takes_call(u, u->forward);
     if (trains(u) || draws) write_call_struct(&w, u);
     write_memory(&w, u, names, 0);

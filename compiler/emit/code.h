@@ -168,6 +168,7 @@ const char *constants_text(Functions *f, const Program *const *p, int n, Names *
 void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program *p, Functions *f, const Program *const *all, int n);
 /* The helpers of emit/simd that `code` uses, and those that they use. */
 const char *simd_text(const Unit *u, const char *code);
+void vocabulary_write(const Unit *u, const ApiNames *names, Emitted *out);
 void weights_write(const Unit *u, const ApiNames *names, Emitted *out);
 const char *pasted_text(const char *name);
 /* A header and its source of runtime/, as files of their own. */

@@ -164,5 +164,6 @@ void emit_unit(const Unit *u, Emitted *out)
     if (u->forward) add_code(u, out, &names, "forward", "inference.", &u->forward, 1);
     if (trains) add_code(u, out, &names, "backward", "evaluation, gradients and training steps.", train, trains);
     weights_write(u, &names, out);
+    vocabulary_write(u, &names, out);
     if (u->threads > 1) add_runtime(u, out, "netc_threads");
 }

@@ -40,6 +40,8 @@ typedef struct Unit {
     Fields memory[2];             /* what the caller keeps from call to call: [0] of forward, [1] of the training programs */
     int64_t memory_bytes[2];
     Embed embed;                  /* not none: every weight has node->value */
+    const char *const *vocabulary;/* what each token stands for, written beside embedded weights; NULL: no text */
+    int n_vocabulary;
 } Unit;
 
 /* Fills weights, state and memory from the programs. */

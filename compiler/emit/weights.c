@@ -108,17 +108,23 @@ static void write_inline(Writer *w, const Unit *u, const ApiNames *names)
     write_line(w, "};");
 }
 
-/* Bytes as a string: octal where they cannot be printed; three digits where a digit follows. */
+/* Bytes from *at on, until a line of about `width` is full: octal where they cannot be printed, three digits where one follows. */
+static void escape(Text *line, const unsigned char *p, size_t n, size_t *at, size_t width)
+{
+    for (size_t i = *at; *at < n && *at < i + 4096 && line->n < width; ++*at) {
+        const unsigned char c = p[*at];
+        bool digit = *at + 1 < n && p[*at + 1] >= '0' && p[*at + 1] <= '7';
+        if (c >= 32 && c < 127 && c != '"' && c != '\\' && c != '?') text_putc(line, (char)c);
+        else if (c == '"' || c == '\\' || c == '?') text_printf(line, "\\%c", c);
+        else text_printf(line, digit ? "\\%03o" : "\\%o", (unsigned)c);
+    }
+}
+
 static void write_string(Writer *w, const unsigned char *p, size_t n)
 {
     for (size_t i = 0; i < n;) {
         Text line = {.arena = w->text.arena};
-        for (size_t end = i + 4096; i < n && i < end && line.n < 108; i++) {
-            bool digit = i + 1 < n && p[i + 1] >= '0' && p[i + 1] <= '7';
-            if (p[i] >= 32 && p[i] < 127 && p[i] != '"' && p[i] != '\\' && p[i] != '?') text_putc(&line, (char)p[i]);
-            else if (p[i] == '"' || p[i] == '\\' || p[i] == '?') text_printf(&line, "\\%c", p[i]);
-            else text_printf(&line, digit ? "\\%03o" : "\\%o", (unsigned)p[i]);
-        }
+        escape(&line, p, n, &i, 108);
         text_puts(&w->text, "    \"");
         text_add(&w->text, line.s, line.n);
         text_puts(&w->text, "\"\n");
@@ -167,6 +173,31 @@ static void write_incbin(Writer *w, const Unit *u)
     write_line(w, "\".size \" SYMBOL \", %lld\\n\"", (long long)u->weights_bytes);
     write_line(w, "\".popsection\\n\");");
     w->depth--;
+}
+
+void vocabulary_write(const Unit *u, const ApiNames *names, Emitted *out)
+{
+    if (!u->vocabulary || u->embed == EMBED_none) return;
+    Writer w = {.text.arena = u->arena};
+    const char *name = arena_printf(u->arena, "%s_vocabulary.c", u->net);
+    text_puts(&w.text, banner(u, name, "what each token stands for.", names->hash));
+    write_line(&w, "#include \"%s.h\"", u->net);
+    write_blank(&w);
+    write_open(&w, "const char *const %s_vocabulary[%s_VOCABULARY] =", u->net, name_upper(u->arena, u->net));
+    for (int i = 0; i < u->n_vocabulary;) {
+        Text line = {.arena = u->arena};
+        for (; i < u->n_vocabulary && line.n < 100; i++) {
+            const char *s = u->vocabulary[i];
+            size_t at = 0;
+            text_puts(&line, line.n ? " \"" : "\"");
+            escape(&line, (const unsigned char *)s, strlen(s), &at, SIZE_MAX);
+            text_puts(&line, "\",");
+        }
+        write_line(&w, "%s", line.s);
+    }
+    w.depth--;
+    write_line(&w, "};");
+    add_text(u, out, name, text_string(&w.text));
 }
 
 void weights_write(const Unit *u, const ApiNames *names, Emitted *out)

@@ -11,7 +11,7 @@ line() {  # LABEL OPTIONS FILE
 }
 "$B/netc" bench examples/tiny/tiny.net | sed -n 2p
 printf '%-22s %12s %12s %10s %11s\n' net 'median us' 'least us' GFLOP/s 'of peak'
-for net in tiny/tiny iris/iris mnist/mlp mnist/lenet5 cifar/cifar autoencoder/autoencoder zoo/resnet8 zoo/mobilenet_v1 zoo/mobilenet_v2 zoo/resnet18; do
+for net in tiny/tiny iris/iris mnist/mlp mnist/lenet5 cifar/cifar autoencoder/autoencoder zoo/ds_cnn zoo/ad_autoencoder zoo/resnet8 zoo/mobilenet_v1 zoo/mobilenet_v2 zoo/resnet18; do
     line "$(basename $net)" "examples/$net.net" "$@"
 done
 for net in mnist/mlp mnist/lenet5 cifar/cifar; do

@@ -22,6 +22,11 @@ done
 awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on && $0 != "..." && $0 != ""' README.md >"$T/shown"
 if [ -s "$T/shown" ] && ! grep -vxF -f "$T/digits/digits_forward.c" "$T/shown"; then echo "ok README shows what is written"
 else echo "FAIL README shows other C than netc writes"; fi
+# every example has its line among the examples
+for net in $(ls examples/*/*.net | sed 's|.*/||; s|\.net$||'); do
+    if grep -q "^|.*$net" examples/README.md || grep -q "$net" examples/*/README.md; then echo "ok $net among the examples"
+    else echo "FAIL $net is not in examples/README.md"; fi
+done
 # named C programs of the documents build and succeed
 "$B/netc" emit examples/tiny/tiny.net -o "$T/tiny" --train 2>"$T/log"
 awk -v base="$T/tiny/" '/^```c [a-z]+\.c$/ { file = base $2; next } /^```/ { file = "" } file { print > file }' docs/generated-code.md

@@ -1,0 +1,27 @@
+#!/bin/sh
+# depth.sh -- GPT-2 by its layers: depth adds no function and hardly any text, and the small one is right.
+B=${B:-build}
+N=$B/netc
+T=$B/tests/depth
+rm -rf "$T"
+mkdir -p "$T"
+small="s/vocab = 50257, context = 1024, width = 768, layers = 12, heads = 12/vocab = 40, context = 6, width = 12, layers = 5, heads = 3/"
+
+sed "$small" examples/gpt2/gpt2.net >"$T/small.net"
+name="gradients of a small GPT-2"
+if "$N" gradcheck "$T/small.net" >"$T/log" 2>&1; then echo "ok $name"; else echo "FAIL $name"; cat "$T/log"; fi
+"$B/tests/three" --dir "$T/three" --target native --flags -O1 "$T/small.net"
+
+for layers in 4 12; do
+    "$N" emit examples/gpt2/gpt2.net -D context=64 -D layers=$layers --train -o "$T/$layers" || echo "FAIL emit $layers layers"
+done
+count() { grep -c '^KERNEL' "$T/$1"; }
+bytes() { wc -c <"$T/$1"; }
+for file in gpt2_forward.c gpt2_backward.c; do
+    few=$(count 4/$file) many=$(count 12/$file)
+    if [ "$few" = "$many" ] && [ "$few" -gt 9 ]; then echo "ok $file: $many functions at any depth"; else echo "FAIL $file: $few functions for 4 layers, $many for 12"; fi
+    grown=$(($(bytes 12/$file) - $(bytes 4/$file)))
+    case $file in *forward*) most=200 ;; *) most=3500 ;; esac   # bytes a layer: rows of the table of places
+    if [ $((grown / 8)) -le $most ] && [ "$(bytes 12/$file)" -lt 500000 ]; then echo "ok $file: $grown bytes for 8 layers"; else echo "FAIL $file: $grown bytes for 8 layers, $(bytes 12/$file) for 12"; fi
+done
+exit 0

@@ -119,15 +119,34 @@ static void write_update_of(Body *b, const char *acc, const int *at)
                     reduce == REDUCE_max ? "max" : "min", acc, value);
 }
 
+/* The axes of the operand that a tile holds in the fewest registers: each of the other's is read, used with all of these, and
+   gone. So 24 sums of 8 vectors times 3 numbers need 3 + 1 registers beside them, not 8 + 1. */
+static unsigned held_axes(const Body *b)
+{
+    int few = 1000;
+    unsigned held = 0;
+    for (int i = 0; i < b->nest->value.n; i++) {
+        const Value *v = &b->nest->value.at[i];
+        if (v->kind != EX_load || !v->in_body) continue;
+        int k = 1;
+        for (int axis = 0; axis < b->nest->n_axes; axis++)
+            if (v->axes & accumulator_axes(b) & 1u << axis) k *= b->frame[axis].count;
+        if (k < few) held = v->axes;
+        few = k < few ? k : few;
+    }
+    return held;
+}
+
 static void write_update(Body *b)
 {
+    const unsigned inner = accumulator_axes(b) & held_axes(b), outer = accumulator_axes(b) & ~inner;
     int at[AXES_MAX] = {0}, statements = 0;
     b->defined.n = 0;
-    do {
+    do do {
         write_needed(b, b->nest->body, at);
         write_update_of(b, accumulator_name(b, at), at);
         statements++;
-    } while (instance_next(b, accumulator_axes(b), at));
+    } while (instance_next(b, inner, at)); while (instance_next(b, outer, at));
     if (statements >= FENCED_STATEMENTS && b->target->lanes > 1) write_line(&b->w, "FENCE;");
 }
 

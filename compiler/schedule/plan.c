@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8 };
+enum {
+    L1_BYTES = 32 << 10, L2_SLOWER = 4,       /* a load from the second cache, next to one from the first */
+    TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8
+};
 
 static bool reduces(const Nest *n) { return n->n_out < n->n_axes; }
 
@@ -110,6 +113,18 @@ static unsigned accumulator_axes(const Nest *n, const Plan *p)
     return p->lane >= n->n_out ? axes | 1u << p->lane : axes;
 }
 
+/* Several tiles read the same elements along the reduction, and these are too many to stay in the first cache. */
+static bool comes_from_l2(const Nest *n, const Target *t, const Value *v, const Counts *c)
+{
+    bool again = false;
+    double bytes = 4.0 * t->lanes * instances(n, v->axes, c);
+    for (int i = 0; i < n->n_axes; i++) {
+        if (i >= n->n_out && v->axes >> i & 1) bytes *= (double)n->axis[i].extent;
+        if (i < n->n_out && !(v->axes >> i & 1) && n->axis[i].extent > c->count[i]) again = true;
+    }
+    return again && bytes > L1_BYTES;
+}
+
 /* Cycles of one reduction step of a full tile: two loads, two operations a cycle, four of latency. */
 static double step_cost(const Nest *n, const Plan *p, const Target *t, const Counts *c)
 {
@@ -119,6 +134,7 @@ static double step_cost(const Nest *n, const Plan *p, const Target *t, const Cou
         if (!v->in_body || !(v->axes >> n->n_out)) continue;                /* computed outside the reduction */
         if (v->kind == EX_mul && i == n->body) continue;                    /* part of the accumulation */
         double cost = instances(n, v->axes, c) * value_cost(v, p->lane, t->lanes);
+        if (v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1 && comes_from_l2(n, t, v, c)) cost *= L2_SLOWER;
         if (v->kind == EX_load) loads += cost;
         else operations += cost;
     }

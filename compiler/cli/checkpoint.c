@@ -113,6 +113,34 @@ int checkpoint_load(const Host *h, const char *path, Checkpoint *c)
     return status;
 }
 
+static int begin_all(const Host *h, Arena *a, const char *path, const Tensors *t)
+{
+    const Unit *u = h->unit;
+    int worst = 0, found = 0;
+    for (int i = 0; i < u->weights.n; i++) {
+        const Field *f = &u->weights.at[i];
+        if (!tensors_find(t, f->name)) continue;
+        int status = load_field(h, a, f, f->name, t, h->weights, path);
+        if (status) worst = status;
+        found++;
+    }
+    if (!found) return fail(EXIT_model, "%s: it has no parameter of '%s'", path, u->net);
+    if (!worst && found < u->weights.n) fprintf(stderr, "netc: note: %d of %d parameters begin as in %s, the others anew\n", found, u->weights.n, path);
+    return worst;
+}
+
+int checkpoint_begin(const Host *h, const char *path)
+{
+    Arena *a = arena_new();
+    Tensors t = {0};
+    const char *why = "";
+    int status = 0;
+    if (!safetensors_load(a, path, &t, &why, &status)) status = fail(status, "%s", why);
+    else status = begin_all(h, a, path, &t);
+    arena_free(a);
+    return status;
+}
+
 void weights_from_values(const Host *h)
 {
     const Unit *u = h->unit;

@@ -13,6 +13,8 @@ typedef struct Checkpoint { int64_t step; uint64_t seed; bool with_state; const 
 int checkpoint_save(const Host *h, const char *path, const Checkpoint *c);
 /* Reads what the host's unit has, but no vocabulary. Without a step in the file only the params are read, and `with_state` is false. */
 int checkpoint_load(const Host *h, const char *path, Checkpoint *c);
+/* Reads the parameters that the file has, at least one, and leaves the others; says on standard error how many there are. */
+int checkpoint_begin(const Host *h, const char *path);
 /* Parameters from node->value, where known. */
 void weights_from_values(const Host *h);
 /* The first parameter with an element that is not finite, or NULL. */

@@ -13,7 +13,7 @@ static int load_data(Trainer *t, const Unit *u, const TextPlan *text)
 {
     const Options *o = t->options;
     Dataset known = {0};
-    int status = known_vocabulary(&known, t->arena, o->resume, text);
+    int status = known_vocabulary(&known, t->arena, o->resume ? o->resume : o->weights, text);
     if (!status) status = dataset_load(&t->data, t->arena, o->input.at, o->input.n, u->step, &known, text);
     if (!status) dataset_slide(&t->data);
     if (!status && o->valid.n) status = dataset_load(&t->valid, t->arena, o->valid.at, o->valid.n, u->evaluate, &t->data, text);
@@ -27,6 +27,8 @@ int command_train(const Options *o)
     Session s;
     int status = session_open(&s, o, "native");
     if (!status) status = require_native(&s);
+    if (!status && o->resume && o->weights) status = usage_error(o->command, "--resume or --weights, not both");
+    s.compile.weights = NULL;                         /* the trainer reads what there is of them */
     s.compile.train = s.compile.no_forward = s.compile.no_gradient = true;
     if (!status) status = session_compile(&s);
     if (status) return status;

@@ -115,7 +115,7 @@ int trainer_init(Trainer *t, const TrainPlan *plan)
     if (o->epochs && o->steps) return usage_error(o->command, "--epochs or --steps, not both");
     init_fields(t, u->weights.at, u->weights.n, t->host.weights);
     init_fields(t, u->state.at, u->state.n, t->host.state);
-    int status = o->resume ? resume(t) : 0;
+    int status = o->resume ? resume(t) : o->weights ? checkpoint_begin(&t->host, o->weights) : 0;
     if (status) return status;
     if (t->steps > INT64_MAX / t->batch - 1 || t->step > INT64_MAX / t->batch - 1) return fail(EXIT_model, "more steps than can be counted");
     t->epoch = t->step * t->batch / t->data.samples;

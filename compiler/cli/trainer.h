@@ -29,7 +29,7 @@ typedef struct Trainer {
     Snapshot good, best;           /* of the last epoch; of the epoch with the least validation loss */
 } Trainer;
 
-/* Starts from fresh parameters or from --resume. `data` is loaded. 0 or the exit status. */
+/* Starts from fresh parameters, those of --weights, or from --resume. `data` is loaded. 0 or the exit status. */
 int trainer_init(Trainer *t, const TrainPlan *plan);
 /* Until all steps are done or a signal comes; saves at the ends of epochs and at the end. */
 int trainer_run(Trainer *t);

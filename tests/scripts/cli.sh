@@ -113,6 +113,27 @@ cmp -s a.safetensors b.safetensors && ok "the same seed gives the same bytes" ||
 status "train half" 0 "$netc" train tiny.net $data -o half.safetensors --epochs 20
 status "train the rest" 0 "$netc" train tiny.net $data --resume half.safetensors -o whole.safetensors --epochs 40
 cmp -s a.safetensors whole.safetensors && ok "resumed equals uninterrupted, byte by byte" || bad "resumed equals uninterrupted, byte by byte"
+# What a training begins with is what it ends with where the loss asks nothing of it.
+printf 'net half { input x : f32[2] param u, v : f32[2] = 1 output a = x * u, b = x * v loss mse(u + v, 3) } train half { optimizer = sgd(rate=0.1) }\n' >half.net
+sed 's/net half/net full/; s/train half/train full/; s/param u, v/param w, v, u/; s/loss mse.*) }/loss mse(0 * (u + v) + w, 0) }/' half.net >full.net
+status "train what another training begins with" 0 "$netc" train half.net 'x=points.csv[0:2]' -o begun.safetensors --epochs 3
+status "train --weights" 0 "$netc" train full.net 'x=points.csv[0:2]' -o gone.safetensors --epochs 3 --weights begun.safetensors
+says "train --weights: how many there are" "netc: note: 2 of 3 parameters begin as in begun.safetensors, the others anew"
+status "run what began so" 0 "$netc" run full.net 'x=points.csv[0:2]' -o gone --weights gone.safetensors
+status "run what it began with" 0 "$netc" run half.net 'x=points.csv[0:2]' -o begun --weights begun.safetensors
+cmp -s gone/a.npy begun/a.npy && cmp -s gone/b.npy begun/b.npy && ok "train --weights begins there" || bad "train --weights begins there"
+status "train anew" 0 "$netc" train full.net 'x=points.csv[0:2]' -o anew.safetensors --epochs 3
+cmp -s gone.safetensors anew.safetensors && bad "train --weights: a difference" || ok "train --weights: a difference"
+status "train --weights with all of them" 0 "$netc" train tiny.net $data -o all.safetensors --epochs 1 --weights a.safetensors
+[ -s err ] && bad "train --weights with all of them: silent" || ok "train --weights with all of them: silent"
+sed 's/f32\[2\] = 1/f32[3] = 1/; s/f32\[2\]/f32[3]/' full.net >three.net
+status "train --weights of other shapes" 1 "$netc" train three.net x=points.csv -o none.safetensors --weights begun.safetensors
+says "train --weights of other shapes: both are named" "tensor 'u' is f32[2], the net needs f32[3]"
+status "train --weights of another net" 1 "$netc" train tiny.net $data -o none.safetensors --weights begun.safetensors
+says "train --weights of another net: why" "begun.safetensors: it has no parameter of 'tiny'"
+status "train --weights that are not there" 66 "$netc" train tiny.net $data -o none.safetensors --weights nothing.safetensors
+status "train --weights and --resume" 64 "$netc" train tiny.net $data -o none.safetensors --weights a.safetensors --resume a.safetensors
+[ -e none.safetensors ] && bad "a refused training writes nothing" || ok "a refused training writes nothing"
 status "train --weights-only" 0 "$netc" train tiny.net $data -o light.safetensors --epochs 40 --weights-only
 grep -q optimizer light.safetensors && bad "weights only" || ok "weights only"
 status "another seed" 0 "$netc" train tiny.net $data -o c.safetensors --epochs 40 --seed 7

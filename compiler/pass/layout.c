@@ -128,14 +128,20 @@ static bool is_dimension(const IndexMap *map, int axis)
     return false;
 }
 
+/* Where the result has few channels and each sums over a window of more, what is summed over feeds the lanes. */
 static Order weight_order(const Contract *c, const IndexMap *weight, const IndexMap *other)
 {
     int key[RANK_MAX];
+    int64_t kept = 1, in_window = 1, windows = 1;
     for (int d = 0; d < weight->rank; d++) {
         const Affine *x = &weight->dim[d];
         bool summed = x->n == 1 && is_dimension(other, x->term[0].axis);
+        int64_t extent = x->n == 1 ? c->extent[x->term[0].axis] : 1;
         key[d] = uses_any(&c->out, x) ? 2 : summed ? 1 : 0;
+        *(key[d] == 2 ? &kept : summed ? &in_window : &windows) *= extent;
     }
+    if (windows > 1 && kept < LANES / 2 && in_window > kept)
+        for (int d = 0; d < weight->rank; d++) key[d] = key[d] == 2 ? 0 : key[d] + 1;
     return order_by(weight->rank, key);
 }
 

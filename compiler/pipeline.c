@@ -64,20 +64,18 @@ static bool set_values(Graph *g, const char *path, const Tensors *weights)
     return g->diag->errors == errors;
 }
 
-static const Node *leaf_find(const Graph *g, Op op, const char *name)
-{
-    for (int i = 0; i < g->node.n; i++)
-        if (g->node.at[i]->op == op && !strcmp(g->node.at[i]->name, name)) return g->node.at[i];
-    return NULL;
-}
-
 static void invent_values(Graph *g, const float *(*value)(Arena *a, const Node *param))
 {
     for (int i = 0; i < g->node.n; i++)
         if (g->node.at[i]->op == OP_param) g->node.at[i]->value = value(g->arena, g->node.at[i]);
 }
 
-static const Node *param_find(const Graph *g, const char *name) { return leaf_find(g, OP_param, name); }
+static bool has_param(const Graph *g, const char *name)
+{
+    for (int i = 0; i < g->node.n; i++)
+        if (g->node.at[i]->op == OP_param && !strcmp(g->node.at[i]->name, name)) return true;
+    return false;
+}
 
 /* What trainers leave beside the parameters and no net asks for. */
 static bool is_bookkeeping(const char *name)
@@ -104,7 +102,7 @@ static void warn_of_extra(const Pipeline *p, const Graph *g)
     const char *example = NULL;
     for (int i = 0; i < p->weights->n; i++) {
         const char *name = p->weights->at[i].name;
-        if (is_bookkeeping(name) || param_find(g, name)) continue;
+        if (is_bookkeeping(name) || has_param(g, name)) continue;
         if (is_of_net(p->model, name)) continue;
         if (!extra++) example = name;
     }
@@ -114,15 +112,22 @@ static void warn_of_extra(const Pipeline *p, const Graph *g)
 
 /* ---- one program ---- */
 
+static bool is_kept(const Node *n) { return n->op == OP_param || n->op == OP_state; }
+
 /* A param is stored in one order in every program, and so is what is kept between calls. */
 static void take_layouts(const Graph *from, Graph *g)
 {
+    Map known[2] = {{0}};
+    for (int i = 0; i < from->node.n; i++) {
+        const Node *n = from->node.at[i];
+        if (is_kept(n)) map_add_name(g->arena, &known[n->op == OP_state], n->name, i);
+    }
     for (int i = 0; i < g->node.n; i++) {
         Node *n = g->node.at[i];
-        const Node *known = n->op == OP_param || n->op == OP_state ? leaf_find(from, n->op, n->name) : NULL;
-        if (!known) continue;
-        n->has_layout = known->has_layout;
-        memcpy(n->layout, known->layout, sizeof n->layout);
+        const int at = is_kept(n) ? map_find_name(&known[n->op == OP_state], n->name) : -1;
+        if (at < 0) continue;
+        n->has_layout = from->node.at[at]->has_layout;
+        memcpy(n->layout, from->node.at[at]->layout, sizeof n->layout);
     }
 }
 

@@ -14,6 +14,8 @@ typedef struct Block {
 
 struct Arena { Block *first; };
 
+static size_t round_up(size_t n) { return (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1); }
+
 _Noreturn void memory_out(void)
 {
     fputs("netc: error: out of memory\n", stderr);
@@ -37,7 +39,18 @@ void arena_free(Arena *a)
     free(a);
 }
 
-static size_t round_up(size_t n) { return (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1); }
+void arena_clear(Arena *a)
+{
+    Block *kept = a->first;
+    if (!kept) return;
+    for (Block *b = kept->next, *next; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    memset((char *)kept + round_up(sizeof(Block)), 0, kept->used);
+    kept->next = NULL;
+    kept->used = 0;
+}
 
 /* calloc gives fresh pages as zeros without touching them, so a large tensor costs nothing until it is written. */
 static Block *block_new(size_t size)

@@ -28,6 +28,8 @@ typedef struct Arena Arena;
 /* A new, empty arena. Never returns NULL: when memory runs out, prints one line and exits with EXIT_memory. */
 Arena *arena_new(void);
 void arena_free(Arena *a);
+/* Empty again; what was in it is gone, but some memory is kept for what comes. */
+void arena_clear(Arena *a);
 /* `bytes` zeroed bytes, aligned to 16. Never NULL; exits as arena_new does. */
 void *arena_alloc(Arena *a, size_t bytes);
 /* `count` zeroed elements of `size` bytes; an overflowing product exits with EXIT_memory. */
@@ -49,6 +51,23 @@ _Noreturn void memory_out(void);
      (void)((v)->at[(v)->n++] = (__VA_ARGS__)))
 /* Room for one more element after the first `n`; returns the (perhaps moved) storage. */
 void *vec_reserve(Arena *a, void *at, int n, int *cap, size_t size);
+
+/* ---- map: from bytes to a number that is not negative ---- */
+
+typedef struct MapEntry { const void *key; size_t size; uint64_t hash; int value; } MapEntry;
+typedef struct Map { MapEntry *at; int n, cap; } Map;
+
+/* -1 when the key is not there. */
+int map_find(const Map *m, const void *key, size_t size);
+/* Adds a key that is not there yet; its bytes must live as long as the map. */
+void map_add(Arena *a, Map *m, const void *key, size_t size, int value);
+#define map_find_name(m, name) map_find((m), (name), strlen(name))
+#define map_add_name(a, m, name, value) map_add((a), (m), (name), strlen(name), (value))
+
+/* Names taken in one scope. */
+typedef struct Names { Arena *arena; Map taken; VEC(int) next; } Names;
+/* `want`, or with `join` and 2, 3 ... behind where that is taken; it is taken from now on. */
+const char *names_take(Names *n, const char *want, const char *join);
 
 /* ---- text buffer ---- */
 

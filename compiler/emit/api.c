@@ -213,11 +213,8 @@ static void write_sizes(Writer *w, const Unit *u, const Program *p, Names *seen)
         const Argument *x = &a.at.at[i];
         if ((x->kind != ARG_input && x->kind != ARG_output) || api_leaves_out(u, p, x)) continue;
         const char *name = name_upper(u->arena, x->name);
-        int before = seen->taken.n;
-        if (strcmp(name_unique(seen, name), name)) {
-            seen->taken.n = before;
-            continue;
-        }
+        if (map_find_name(&seen->taken, name) >= 0) continue;
+        name_unique(seen, name);
         const Buffer *b = x->buffer;
         bool batched = b->node && b->node->batched && b->shape.rank > 0;
         Shape one = batched ? shape_tail(b->shape) : b->shape;

@@ -26,9 +26,6 @@ void text_real(Text *t, double x, bool f64);
 
 /* ---- names ---- */
 
-/* Identifiers taken in one scope. */
-typedef struct Names { Arena *arena; VEC(const char *) taken; } Names;
-
 /* `want` as an identifier, or with _2, _3 ... behind where that is taken; it is taken from now on. */
 const char *name_unique(Names *n, const char *want);
 /* The part of "layer.0.conv.weight" behind the last point. */
@@ -67,10 +64,11 @@ typedef struct Call {
 } Call;
 
 typedef struct Functions {
-    Arena *arena;
+    Arena *arena, *scratch;        /* scratch: of one kernel's text, then empty again */
     const Unit *unit;
     Names names;
     VEC(Function *) function;
+    Map by_text, by_key;           /* to its place there */
 } Functions;
 
 /* `times` rounds of `period` calls each, to the same functions in the same order; only where their tensors lie differs. */
@@ -119,6 +117,8 @@ typedef struct Body {
     const char *acc, *reduced;     /* names of accumulators, and of what a lane reduction gives */
 } Body;
 
+/* Everything that the text of the kernel's function follows from, as bytes. */
+Text body_key(const Body *b);
 bool body_reduces(const Body *b);
 /* Decides names and types of all values. */
 void body_name_values(Body *b);

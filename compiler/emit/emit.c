@@ -11,8 +11,8 @@ static int64_t element_bytes(const Unit *u) { return u->f64 ? 8 : 4; }
 
 static void add_field(const Unit *u, Fields *all, int64_t *bytes, const Buffer *b)
 {
-    for (int k = 0; k < all->n; k++)
-        if (!strcmp(all->at[k].name, b->node->name)) return;
+    if (map_find_name(&all->of, b->node->name) >= 0) return;
+    map_add_name(u->arena, &all->of, b->node->name, all->n);
     Field field = {.name = b->node->name, .node = b->node, .buffer = b, .offset = *bytes};
     *bytes += (b->elements * element_bytes(u) + 63) / 64 * 64;
     vec_push(u->arena, all, field);
@@ -30,9 +30,16 @@ static void add_fields(Unit *u, const Program *p)
     }
 }
 
+int field_index(const Fields *f, const Buffer *b)
+{
+    const int i = map_find_name(&f->of, b->name);
+    if (i < 0) internal_error("emit", "no field for %s", b->name);
+    return i;
+}
+
 void unit_fields(Unit *u)
 {
-    u->weights.n = u->state.n = u->memory[0].n = u->memory[1].n = 0;
+    u->weights = u->state = u->memory[0] = u->memory[1] = (Fields){0};
     u->weights_bytes = u->state_bytes = u->memory_bytes[0] = u->memory_bytes[1] = 0;
     add_fields(u, u->step);
     add_fields(u, u->gradient);
@@ -114,7 +121,7 @@ static void add_file(const Unit *u, Emitted *out, const char *name, const char *
 
 static const char *code_file(const Unit *u, const ApiNames *names, const Program *const *p, int n)
 {
-    Functions f = {.arena = u->arena, .unit = u, .names.arena = u->arena};
+    Functions f = {.arena = u->arena, .scratch = arena_new(), .unit = u, .names.arena = u->arena};
     Writer entries = {.text.arena = u->arena};
     Text code = {.arena = u->arena}, all = {.arena = u->arena};
     Names tables = {.arena = u->arena};
@@ -123,6 +130,7 @@ static const char *code_file(const Unit *u, const ApiNames *names, const Program
         write_blank(&entries);
         entry_write(&entries, u, names, p[i], &f, p, n);
     }
+    arena_free(f.scratch);
     text_puts(&code, constants);
     for (int i = 0; i < f.function.n; i++) {
         if (i) text_putc(&code, '\n');

@@ -15,7 +15,7 @@ typedef struct Field {
     int64_t offset;          /* bytes, from the struct's start; multiple of 64 */
 } Field;
 
-typedef VEC(Field) Fields;
+typedef struct Fields { Field *at; int n, cap; Map of; } Fields;    /* of: name to its place in `at` */
 
 /* What is written for one net. The programs' params agree in shape and layout where they share a name. */
 typedef struct Unit {
@@ -46,6 +46,8 @@ typedef struct Unit {
 
 /* Fills weights, state and memory from the programs. */
 void unit_fields(Unit *u);
+/* Which field a buffer of the caller is. */
+int field_index(const Fields *f, const Buffer *b);
 
 typedef struct EmittedFile { const char *name; const char *bytes; size_t size; } EmittedFile;
 typedef struct Emitted { VEC(EmittedFile) file; } Emitted;

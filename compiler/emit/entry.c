@@ -89,26 +89,19 @@ static const char *argument_name(const Entry *e, const Buffer *b)
     internal_error("emit", "buffer %s is no argument", b->name);
 }
 
-static const char *field_name(const Field *field, int n, const char *const *c_names, const Buffer *b)
-{
-    for (int i = 0; i < n; i++)
-        if (!strcmp(field[i].name, b->name)) return c_names[i];
-    internal_error("emit", "no field for %s", b->name);
-}
-
 static const char *buffer_name(Entry *e, const Buffer *b, Tables *tables)
 {
     Arena *a = e->unit->arena;
     const Unit *u = e->unit;
     switch (b->kind) {
     case BUF_input: case BUF_output: return argument_name(e, b);
-    case BUF_param: return arena_printf(a, "w->%s", field_name(u->weights.at, u->weights.n, e->api->weight, b));
-    case BUF_state: return arena_printf(a, "s->%s", field_name(u->state.at, u->state.n, e->api->state, b));
+    case BUF_param: return arena_printf(a, "w->%s", e->api->weight[field_index(&u->weights, b)]);
+    case BUF_state: return arena_printf(a, "s->%s", e->api->state[field_index(&u->state, b)]);
     case BUF_memory: {
         const int of = e->program != u->forward;
-        return arena_printf(a, "m->%s", field_name(u->memory[of].at, u->memory[of].n, e->api->memory[of], b));
+        return arena_printf(a, "m->%s", e->api->memory[of][field_index(&u->memory[of], b)]);
     }
-    case BUF_gradient: return arena_printf(a, "gradient->%s", field_name(u->weights.at, u->weights.n, e->api->weight, b));
+    case BUF_gradient: return arena_printf(a, "gradient->%s", e->api->weight[field_index(&u->weights, b)]);
     case BUF_constant: return table_name(tables, b);
     case BUF_scalar: return name_unique(&e->names, b->name);
     case BUF_workspace: return name_unique(&e->names, b->name);

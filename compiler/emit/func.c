@@ -439,8 +439,8 @@ static void write_parameters(Body *b)
 
 static void body_init(Body *b, const Functions *f, const Kernel *k)
 {
-    *b = (Body){.arena = f->arena, .unit = f->unit, .target = f->unit->target, .w.text.arena = f->arena, .names.arena = f->arena};
-    b->nest = nest_new(f->arena, k);
+    *b = (Body){.arena = f->scratch, .unit = f->unit, .target = f->unit->target, .w.text.arena = f->scratch, .names.arena = f->scratch};
+    b->nest = nest_new(f->scratch, k);
     plan_choose(b->nest, b->target, &b->plan);
     plan_levels(b->nest, &b->plan);
     split_choose(b->nest, &b->plan, b->target, f->unit->threads, f->unit->part_cycles > 0 ? f->unit->part_cycles : PART_CYCLES, &b->split);
@@ -450,36 +450,50 @@ static void body_init(Body *b, const Functions *f, const Kernel *k)
     body_name_values(b);
 }
 
-static Call *call_of(const Functions *f, const Body *b, const Function *function)
+static Call *call_of(Functions *f, const Body *b, int function)
 {
     Call *c = NEW(f->arena, Call);
-    c->function = function;
+    c->function = f->function.at[function];
     c->split = b->split;
     for (int i = 0; i < b->pointer.n; i++) vec_push(f->arena, &c->argument, (Operand){b->pointer.at[i].buffer, b->pointer.at[i].offset, 0});
     for (int i = 0; i < b->key.n; i++) vec_push(f->arena, &c->key, b->key.at[i]);
+    arena_clear(f->scratch);
     return c;
+}
+
+static const char *function_text(Body *b)
+{
+    write_parameters(b);
+    text_puts(&b->w.text, ")\n{\n");
+    b->w.depth = 1;
+    write_stmt(b, stmt_build(b->arena, b->nest, &b->plan, b->target));
+    text_puts(&b->w.text, "}\n");
+    return text_string(&b->w.text);
+}
+
+static int function_add(Functions *f, const Kernel *k, const char *text)
+{
+    Function *function = NEW(f->arena, Function);
+    function->text = arena_strdup(f->arena, text);
+    function->kernel = k;
+    function->name = name_unique(&f->names, arena_printf(f->arena, "%s_kernel", k->name));
+    map_add_name(f->arena, &f->by_text, function->text, f->function.n);
+    vec_push(f->arena, &f->function, function);
+    return f->function.n - 1;
 }
 
 Call *function_of(Functions *f, const Kernel *k)
 {
     Body b;
     body_init(&b, f, k);
-    write_parameters(&b);
-    text_puts(&b.w.text, ")\n{\n");
-    b.w.depth = 1;
-    write_stmt(&b, stmt_build(f->arena, b.nest, &b.plan, b.target));
-    text_puts(&b.w.text, "}\n");
-    const char *text = text_string(&b.w.text);
-    for (int i = 0; i < f->function.n; i++) {
-        Function *other = f->function.at[i];
-        if (strcmp(other->text, text)) continue;
-        vec_push(f->arena, &other->shared, k);
-        return call_of(f, &b, other);
+    const Text key = body_key(&b);
+    int at = map_find(&f->by_key, key.s, key.n);
+    if (at < 0) {
+        const char *text = function_text(&b);
+        at = map_find_name(&f->by_text, text);
+        if (at < 0) at = function_add(f, k, text);
+        map_add(f->arena, &f->by_key, arena_strndup(f->arena, key.s, key.n), key.n, at);
     }
-    Function *function = NEW(f->arena, Function);
-    function->text = text;
-    function->kernel = k;
-    function->name = name_unique(&f->names, arena_printf(f->arena, "%s_kernel", k->name));
-    vec_push(f->arena, &f->function, function);
-    return call_of(f, &b, function);
+    if (f->function.at[at]->kernel != k) vec_push(f->arena, &f->function.at[at]->shared, k);
+    return call_of(f, &b, at);
 }

@@ -32,21 +32,11 @@ const char *c_name(Arena *a, const char *name)
     return text_string(&t);
 }
 
-static bool is_taken(const Names *n, const char *s)
-{
-    for (int i = 0; i < n->taken.n; i++)
-        if (!strcmp(n->taken.at[i], s)) return true;
-    return false;
-}
-
 const char *name_unique(Names *n, const char *want)
 {
-    const char *first = c_name(n->arena, want), *s = first;
-    size_t length = strlen(first);
-    const char *join = length && isdigit((unsigned char)first[length - 1]) ? "_" : "";
-    for (int i = 2; is_taken(n, s); i++) s = arena_printf(n->arena, "%s%s%d", first, join, i);
-    vec_push(n->arena, &n->taken, s);
-    return s;
+    const char *name = c_name(n->arena, want);
+    size_t length = strlen(name);
+    return names_take(n, name, length && isdigit((unsigned char)name[length - 1]) ? "_" : "");
 }
 
 const char *name_last(const char *name)

@@ -26,11 +26,8 @@ static bool calls_match(const Call *x, const Call *y)
 static int64_t place_of(const Unit *u, const Buffer *b)
 {
     if (b->kind == BUF_workspace) return b->offset;
-    const Field *field = b->kind == BUF_state ? u->state.at : u->weights.at;
-    int n = b->kind == BUF_state ? u->state.n : u->weights.n;
-    for (int i = 0; i < n; i++)
-        if (!strcmp(field[i].name, b->name)) return field[i].offset;
-    internal_error("emit", "no field for %s", b->name);
+    const Fields *f = b->kind == BUF_state ? &u->state : &u->weights;
+    return f->at[field_index(f, b)].offset;
 }
 
 void calls_place(const Unit *u, Call *const *call, int n)

@@ -213,7 +213,7 @@ Program *graph_lower(Graph *g, const char *name, const LowerOptions *options)
     *program = (Program){ .arena = g->arena, .graph = g, .name = name };
     Lower l = { .arena = g->arena, .graph = g, .options = options, .program = program };
     l.fate = NEW_ARRAY(l.arena, Fate, g->node.n + 1);
-    l.names = names_new(l.arena);
+    l.names.arena = l.arena;
     Buffer **of_root = NEW_ARRAY(l.arena, Buffer *, g->root.n + 1);
     lower_decide(&l);
     leaf_buffers(&l, true);

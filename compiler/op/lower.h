@@ -25,15 +25,13 @@ typedef struct Memo { const Node *node; const Affine *index; Expr *expr; } Memo;
 /* A root whose value will be stored in its target, which others may still read. */
 typedef struct Update { Buffer *value, *target; } Update;
 
-typedef struct Names Names;
-
 typedef struct Lower {
     Arena *arena;
     const Graph *graph;
     const LowerOptions *options;
     Program *program;
     Fate *fate;                   /* by node id */
-    Names *names;                  /* taken by buffers and kernels */
+    Names names;                   /* taken by buffers and kernels */
     VEC(Update) update;
     /* while one kernel is made: */
     const Node *computing;         /* the node it stores: pulled, not loaded */
@@ -121,7 +119,6 @@ Buffer *buffer_new(Lower *l, BufferKind kind, const char *name, const Node *n);
 Buffer *buffer_view(Lower *l, Buffer *base, Shape s);
 /* Memory for n inside `base`, from the index `start` there on. */
 Buffer *buffer_box(Lower *l, Buffer *base, const char *name, const Node *n, const int64_t *start);
-Names *names_new(Arena *a);
 /* `wanted` as a C identifier that was not given before. */
 const char *name_take(Lower *l, const char *wanted);
 

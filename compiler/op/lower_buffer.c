@@ -5,45 +5,6 @@
 
 /* ---- names ---- */
 
-struct Names {
-    Arena *arena;
-    const char **slot;             /* open addressing; the capacity is a power of two */
-    size_t capacity, n;
-};
-
-Names *names_new(Arena *a)
-{
-    Names *names = NEW(a, Names);
-    *names = (Names){ .arena = a, .capacity = 64 };
-    names->slot = NEW_ARRAY(a, const char *, names->capacity);
-    return names;
-}
-
-static size_t find_slot(const Names *names, const char *s)
-{
-    size_t i = (size_t)hash_bytes(0xcbf29ce484222325, s, strlen(s)) & (names->capacity - 1);
-    while (names->slot[i] && strcmp(names->slot[i], s)) i = (i + 1) & (names->capacity - 1);
-    return i;
-}
-
-static void grow(Names *names)
-{
-    Names old = *names;
-    names->capacity *= 2;
-    names->slot = NEW_ARRAY(names->arena, const char *, names->capacity);
-    for (size_t i = 0; i < old.capacity; i++)
-        if (old.slot[i]) names->slot[find_slot(names, old.slot[i])] = old.slot[i];
-}
-
-static bool take(Names *names, const char *s)
-{
-    size_t at = find_slot(names, s);
-    if (names->slot[at]) return false;
-    names->slot[at] = s;
-    if (2 * ++names->n > names->capacity) grow(names);
-    return true;
-}
-
 static const char *identifier(Arena *a, const char *s)
 {
     char *name = arena_printf(a, "%s%s", *s >= '0' && *s <= '9' ? "k" : "", s);
@@ -54,12 +15,7 @@ static const char *identifier(Arena *a, const char *s)
     return *name ? name : "k";
 }
 
-const char *name_take(Lower *l, const char *wanted)
-{
-    const char *base = identifier(l->arena, wanted), *name = base;
-    for (int i = 2; !take(l->names, name); i++) name = arena_printf(l->arena, "%s_%d", base, i);
-    return name;
-}
+const char *name_take(Lower *l, const char *wanted) { return names_take(&l->names, identifier(l->arena, wanted), "_"); }
 
 /* ---- buffers ---- */
 

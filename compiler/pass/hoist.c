@@ -219,9 +219,12 @@ static void hoist_projections(Hoist *h)
 {
     Graph *g = h->g;
     VEC(Nodes) group = {0};
+    int *readers = NEW_ARRAY(g->arena, int, g->node.n);
+    for (int i = 0; i < g->node.n; i++)
+        if (g->node.at[i]->op == OP_contract) readers[g->node.at[i]->in[1]->id]++;
     for (int i = 0; i < g->node.n; i++) {
         Node *n = g->node.at[i];
-        if (n->op != OP_contract || !has_room(n) || !is_product(n)) continue;
+        if (n->op != OP_contract || readers[n->in[1]->id] < STEPS_LEAST || !has_room(n) || !is_product(n)) continue;
         int k = 0;
         while (k < group.n && (group.at[k].at[0]->in[1] != n->in[1] || !alike(group.at[k].at[0], n))) k++;
         if (k == group.n) vec_push(g->arena, &group, (Nodes){0});

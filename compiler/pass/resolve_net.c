@@ -33,16 +33,13 @@ Frame *net_frame(const Resolver *r)
 
 Shared *shared_again(Resolver *r, const Ast *name, const char *path, bool *twice)
 {
-    const int call = net_frame(r)->call;
-    for (int i = 0; i < r->shared.n; i++) {
-        Shared *s = &r->shared.at[i];
-        if (strcmp(s->path, path)) continue;
-        *twice = s->name != name || s->net != net_frame(r)->ast || s->call == call;
-        s->call = call;
-        if (s->now != s->node) s->now = node_unary(r->graph, OP_stop_gradient, s->now);
-        return *twice ? NULL : s;
-    }
-    return NULL;
+    const int call = net_frame(r)->call, at = map_find_name(&r->shared_at, path);
+    if (at < 0) return NULL;
+    Shared *s = &r->shared.at[at];
+    *twice = s->name != name || s->net != net_frame(r)->ast || s->call == call;
+    s->call = call;
+    if (s->now != s->node) s->now = node_unary(r->graph, OP_stop_gradient, s->now);
+    return *twice ? NULL : s;
 }
 
 static bool same_beginning(const char *x, const char *y)
@@ -59,6 +56,7 @@ void shared_add(Resolver *r, const Ast *name, const char *path, Node *node)
         resolve_error(r, name->span, "`%s` begins with the name of a net that is called here, but is another's; a label with `as` tells them apart", path);
         break;
     }
+    map_add_name(r->arena, &r->shared_at, path, r->shared.n);
     vec_push(r->arena, &r->shared, (Shared){path, name, f->ast, node, node, f->call});
 }
 

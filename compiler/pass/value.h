@@ -114,6 +114,7 @@ typedef struct Resolver {
     VEC(Node *) total;       /* operand of each total.k */
     VEC(const char *) names; /* of metrics, so that each is unique */
     VEC(Shared) shared;
+    Map shared_at;           /* path to its place there */
     int calls;               /* of nets so far */
     VEC(Loss) loss;
 } Resolver;

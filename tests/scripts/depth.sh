@@ -1,5 +1,6 @@
 #!/bin/sh
-# depth.sh -- GPT-2 by its layers: depth adds no function and hardly any text, and the small one is right.
+# depth.sh -- GPT-2 by its layers: depth adds no function and hardly any text, and the small one is right. A chain of 2,000
+# layers takes netc a second or two.
 B=${B:-build}
 N=$B/netc
 T=$B/tests/depth
@@ -24,4 +25,23 @@ for file in gpt2_forward.c gpt2_backward.c; do
     case $file in *forward*) most=200 ;; *) most=3500 ;; esac   # bytes a layer: rows of the table of places
     if [ $((grown / 8)) -le $most ] && [ "$(bytes 12/$file)" -lt 500000 ]; then echo "ok $file: $grown bytes for 8 layers"; else echo "FAIL $file: $grown bytes for 8 layers, $(bytes 12/$file) for 12"; fi
 done
+
+cat >"$T/chain.net" <<'NET'
+net chain {
+    input x, y : f32[8]
+    h = x
+    for i in 0..2000 { h = h -> dense(8) -> tanh as layer[i] }
+    output h
+    loss mse(h, y)
+}
+train chain { batch = 4 }
+NET
+# within SECONDS [OPTION]: of the processor's time
+within() {
+    name="2,000 layers in $1 s $2"
+    if (ulimit -t "$1"; exec "$N" emit "$T/chain.net" $2 -o "$T/chain") 2>"$T/log"; then echo "ok $name"; else echo "FAIL $name"; cat "$T/log"; fi
+}
+within 2
+within 4 --train
+if [ "$(bytes chain/chain_forward.c)" -lt 10000 ]; then echo "ok 2,000 layers are a loop"; else echo "FAIL 2,000 layers are a loop"; fi
 exit 0

@@ -37,6 +37,49 @@ START_TEST(vector_keeps_its_elements)
 }
 END_TEST
 
+START_TEST(arena_is_empty_again)
+{
+    for (int round = 0; round < 3; round++) {
+        unsigned char *small = arena_alloc(a, 100), *large = arena_alloc(a, 1 << 20);
+        for (int i = 0; i < 100; i++) ck_assert_uint_eq(small[i], 0);
+        memset(small, 0xff, 100);
+        memset(large, 0xff, 1 << 20);
+        arena_clear(a);
+    }
+}
+END_TEST
+
+START_TEST(map_finds_what_was_added)
+{
+    Map m = {0};
+    ck_assert_int_eq(map_find_name(&m, "x1"), -1);
+    for (int i = 0; i < 1000; i++) {
+        const char *name = arena_printf(a, "x%d", i);
+        ck_assert_int_eq(map_find_name(&m, name), -1);
+        map_add_name(a, &m, name, i);
+    }
+    for (int i = 0; i < 1000; i++) ck_assert_int_eq(map_find_name(&m, arena_printf(a, "x%d", i)), i);
+    ck_assert_int_eq(map_find_name(&m, ""), -1);
+    map_add(a, &m, "a\0b", 3, 7);
+    ck_assert_int_eq(map_find(&m, "a\0b", 3), 7);
+    ck_assert_int_eq(map_find(&m, "a\0c", 3), -1);
+    ck_assert_int_eq(map_find(&m, "a", 1), -1);
+}
+END_TEST
+
+START_TEST(names_are_taken_once)
+{
+    Names n = {.arena = a};
+    ck_assert_str_eq(names_take(&n, "x", "_"), "x");
+    ck_assert_str_eq(names_take(&n, "x_2", "_"), "x_2");
+    ck_assert_str_eq(names_take(&n, "x", "_"), "x_3");
+    ck_assert_str_eq(names_take(&n, "x", "_"), "x_4");
+    ck_assert_str_eq(names_take(&n, "x_2", "_"), "x_2_2");
+    ck_assert_str_eq(names_take(&n, "y", ""), "y");
+    ck_assert_str_eq(names_take(&n, "y", ""), "y2");
+}
+END_TEST
+
 START_TEST(text_grows)
 {
     Text t = {.arena = a};
@@ -231,6 +274,9 @@ int main(void)
     tcase_add_test(tc, arena_gives_zeros_aligned);
     tcase_add_exit_test(tc, arena_refuses_what_overflows, EXIT_memory);
     tcase_add_test(tc, vector_keeps_its_elements);
+    tcase_add_test(tc, arena_is_empty_again);
+    tcase_add_test(tc, map_finds_what_was_added);
+    tcase_add_test(tc, names_are_taken_once);
     tcase_add_test(tc, text_grows);
     LOOP(tc, double_is_shortest, doubles);
     LOOP(tc, near_names_are_found, words);

@@ -68,7 +68,9 @@ Value resolve_gather(Resolver *r, Node *table, Span at, Node *index, Span index_
         resolve_error(r, at, "the rows of %s are too many elements", shape_text(r->arena, own));
         return value_poison();
     }
-    return value_tensor(table->batched ? gather_batched(r->graph, table, index) : node_gather(r->graph, table, index));
+    Node *real = node_cast(r->graph, table, DTYPE_f32);
+    Node *y = table->batched ? gather_batched(r->graph, real, index) : node_gather(r->graph, real, index);
+    return value_tensor(node_cast(r->graph, y, table->dtype));
 }
 
 Value call_gather(Call *c)

@@ -79,6 +79,7 @@ static double kernel_bytes(Arena *a, const Kernel *k)
     double bytes = 0;
     for (int e = 0; kernel_expr(k, e); e++) see_loads(a, &s, kernel_expr(k, e));
     see(a, &s, k->out);
+    for (int i = 0; i < k->more.n; i++) see(a, &s, k->more.at[i].out);
     for (int i = 0; i < s.buffer.n; i++) bytes += (double)s.buffer.at[i]->elements * dtype_bytes(s.buffer.at[i]->dtype);
     return bytes;
 }

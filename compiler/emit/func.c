@@ -59,13 +59,15 @@ static bool is_defined(const Body *b, const char *name)
     return false;
 }
 
-/* The innermost values are computed just before their first use: compilers keep the order, and so few registers hold them. */
-static void write_needed(Body *b, int value, const int *at)
+/* The innermost values are computed just before their first use: compilers keep the order, and so few registers hold them.
+   level: that of the values which nobody has computed yet. */
+static void write_needed(Body *b, int value, int level, const int *at)
 {
     const Value *v = &b->nest->value.at[value];
     const char *name = b->name[value] ? instance_name(b, b->name[value], v->axes, at) : NULL;
-    if (name && (v->level != b->nest->n_axes || is_defined(b, name))) return;
-    for (int k = 0; k < expr_args[v->kind]; k++) write_needed(b, v->arg[k], at);
+    bool behind = body_reduces(b) && level == b->nest->n_out;
+    if (name && (v->level != level || (behind && v->in_body) || is_defined(b, name))) return;
+    for (int k = 0; k < expr_args[v->kind]; k++) write_needed(b, v->arg[k], level, at);
     if (!name) return;
     write_line(&b->w, "const %s %s = %s;", type_of(b, b->vector[value]), name, value_compute(b, value, at));
     vec_push(b->arena, &b->defined, name);
@@ -143,7 +145,7 @@ static void write_update(Body *b)
     int at[AXES_MAX] = {0}, statements = 0;
     b->defined.n = 0;
     do do {
-        write_needed(b, b->nest->body, at);
+        write_needed(b, b->nest->body, b->nest->n_axes, at);
         write_update_of(b, accumulator_name(b, at), at);
         statements++;
     } while (instance_next(b, inner, at)); while (instance_next(b, outer, at));
@@ -170,10 +172,10 @@ static void write_horizontal(Body *b)
     } while (instance_next(b, out_axes(b), at));
 }
 
-static const char *out_name(const Body *b)
+static const char *out_name(const Body *b, const Buffer *out)
 {
     for (int i = 0; i < b->pointer.n; i++)
-        if (b->pointer.at[i].buffer == b->nest->out) return b->pointer.at[i].name;
+        if (b->pointer.at[i].buffer == out) return b->pointer.at[i].name;
     internal_error("emit", "kernel %s stores nowhere", b->nest->kernel->name);
 }
 
@@ -183,18 +185,18 @@ static const char *stored_value(const Body *b, int root, const int *at, bool vec
     return instance_name(b, b->reduced, out_axes(b), at);
 }
 
-static void write_scalar_store(Body *b, int root, const Affine *store, const int *at)
+static void write_scalar_store(Body *b, int root, const Buffer *out, const Affine *store, const int *at)
 {
-    DType type = b->nest->out->dtype;
+    DType type = out->dtype;
     const char *address = address_text(b, store, at), *value = stored_value(b, root, at, false);
     if (type != DTYPE_f32) value = arena_printf(b->arena, type == DTYPE_i32 ? "to_i32(%s)" : "to_u8(%s)", value);
-    write_line(&b->w, "%s[%s] %s %s;", out_name(b), address, b->nest->kernel->accumulate ? "+=" : "=", value);
+    write_line(&b->w, "%s[%s] %s %s;", out_name(b, out), address, b->nest->kernel->accumulate ? "+=" : "=", value);
 }
 
-static void write_vector_store(Body *b, int root, const Affine *store, const int *at)
+static void write_vector_store(Body *b, int root, const Buffer *memory, const Affine *store, const int *at)
 {
     static const char *const suffix[DTYPES] = {[DTYPE_f32] = "", [DTYPE_i32] = "_i32", [DTYPE_u8] = "_u8"};
-    const char *type = suffix[b->nest->out->dtype], *address = address_text(b, store, at), *out = out_name(b), *kind = "", *more = "";
+    const char *type = suffix[memory->dtype], *address = address_text(b, store, at), *out = out_name(b, memory), *kind = "", *more = "";
     const char *to = !strcmp(address, "0") ? out : arena_printf(b->arena, "%s + %s", out, address);
     int64_t step = affine_coef(store, b->plan.lane);
     int tail = instance_tail(b, at);
@@ -210,26 +212,28 @@ static void write_vector_store(Body *b, int root, const Affine *store, const int
     write_line(&b->w, "vstore%s%s(%s%s, %s);", kind, type, to, more, value);
 }
 
-static void write_store(Body *b, int root, const Affine *store, const int *at)
+static void write_store(Body *b, int root, const Buffer *out, const Affine *store, const int *at)
 {
     bool vector = b->plan.lane >= 0 && b->plan.lane < b->nest->n_out;
-    if (vector) write_vector_store(b, root, store, at);
-    else write_scalar_store(b, root, store, at);
+    if (vector) write_vector_store(b, root, out, store, at);
+    else write_scalar_store(b, root, out, store, at);
 }
 
 /* Each value is computed just before it is stored, but for those that are better computed first. */
-static void write_stores(Body *b)
+static void write_stores(Body *b, int root)
 {
     const Nest *n = b->nest;
+    const int level = body_reduces(b) ? n->n_out : n->n_axes;
     int at[AXES_MAX] = {0};
+    b->defined.n = 0;
     do {
-        b->defined.n = 0;
-        for (int i = 0; i < n->early.n; i++) write_needed(b, n->early.at[i], at);
-        write_needed(b, n->body, at);
-        write_store(b, n->body, &n->store, at);
+        for (int i = 0; i < n->early.n; i++) write_needed(b, n->early.at[i], level, at);
+        write_needed(b, root, level, at);
+        write_store(b, root, n->out, &n->store, at);
         for (int i = 0; i < n->more.n; i++) {
-            write_needed(b, n->more.at[i].value, at);
-            write_store(b, n->more.at[i].value, &n->more.at[i].at, at);
+            const Stored *s = &n->more.at[i];
+            write_needed(b, s->value, level, at);
+            write_store(b, s->value, s->out, &s->at, at);
         }
     } while (instance_next(b, out_axes(b), at));
 }
@@ -238,11 +242,15 @@ static void write_finish(Body *b)
 {
     const Nest *n = b->nest;
     int at[AXES_MAX] = {0}, root = body_reduces(b) ? n->result : n->body;
+    if (lane_reduces(b)) {
+        write_horizontal(b);
+        b->frame[b->plan.lane].count = 1;
+    }
+    if (n->more.n) {
+        write_stores(b, root);
+        return;
+    }
     if (body_reduces(b)) {
-        if (lane_reduces(b)) {
-            write_horizontal(b);
-            b->frame[b->plan.lane].count = 1;
-        }
         for (int i = 0; i < n->value.n; i++) {
             const Value *v = &n->value.at[i];
             if (!b->name[i] || v->level != n->n_out || v->in_body) continue;
@@ -251,7 +259,7 @@ static void write_finish(Body *b)
             while (instance_next(b, v->axes, k));
         }
     }
-    do write_store(b, root, &n->store, at);
+    do write_store(b, root, n->out, &n->store, at);
     while (instance_next(b, out_axes(b), at));
 }
 
@@ -343,10 +351,7 @@ static void write_stmt(Body *b, const Stmt *s)
     case STMT_let: write_let(b, s->level); break;
     case STMT_clear: write_clear(b); break;
     case STMT_update: write_update(b); break;
-    case STMT_finish:
-        if (b->nest->more.n) write_stores(b);
-        else write_finish(b);
-        break;
+    case STMT_finish: write_finish(b); break;
     }
 }
 
@@ -382,14 +387,20 @@ static void add_key(Body *b, uint32_t key)
     vec_push(b->arena, &b->key_name, name_unique(&b->names, "draw"));
 }
 
+static bool is_read(const Nest *n, const Buffer *b)
+{
+    for (int i = 0; i < n->value.n; i++)
+        if (n->value.at[i].kind == EX_load && n->value.at[i].buffer == b) return true;
+    return false;
+}
+
 static void collect(Body *b)
 {
     const Nest *n = b->nest;
-    bool out_read = false;
     for (int i = 0; i < n->n_axes; i++) name_unique(&b->names, n->axis[i].name);
-    for (int i = 0; i < n->value.n; i++)
-        if (n->value.at[i].kind == EX_load && n->value.at[i].buffer == n->out) out_read = true;
-    if (out_read) add_pointer(b, n->out, true);
+    if (is_read(n, n->out)) add_pointer(b, n->out, true);
+    for (int i = 0; i < n->more.n; i++)
+        if (is_read(n, n->more.at[i].out)) add_pointer(b, n->more.at[i].out, true);
     for (int i = 0; i < n->value.n; i++) {
         const Value *v = &n->value.at[i];
         if (!v->in_body && !v->in_result) continue;
@@ -397,6 +408,7 @@ static void collect(Body *b)
         if (v->kind == EX_random) add_key(b, v->key);
     }
     add_pointer(b, n->out, true);
+    for (int i = 0; i < n->more.n; i++) add_pointer(b, n->more.at[i].out, true);
     b->acc = name_unique(&b->names, n->kernel->reduce == REDUCE_sum ? "sum" : n->kernel->reduce == REDUCE_max ? "most" : "least");
     b->reduced = b->acc;
     if (lane_reduces(b)) b->reduced = name_unique(&b->names, "all");
@@ -412,8 +424,8 @@ static void lift_offsets(Body *b)
     for (int i = 0; i < b->pointer.n; i++) {
         Pointer *p = &b->pointer.at[i];
         p->offset = p->buffer == n->out ? n->store.offset : INT64_MAX;
-        for (int k = 0; p->buffer == n->out && k < n->more.n; k++)
-            if (n->more.at[k].at.offset < p->offset) p->offset = n->more.at[k].at.offset;
+        for (int k = 0; k < n->more.n; k++)
+            if (p->buffer == n->more.at[k].out && n->more.at[k].at.offset < p->offset) p->offset = n->more.at[k].at.offset;
         for (int k = 0; k < n->value.n; k++) {
             const Value *v = &n->value.at[k];
             if (v->kind == EX_load && v->buffer == p->buffer && v->at.offset < p->offset) p->offset = v->at.offset;
@@ -421,7 +433,8 @@ static void lift_offsets(Body *b)
         for (int k = 0; k < n->value.n; k++)
             if (n->value.at[k].kind == EX_load && n->value.at[k].buffer == p->buffer) n->value.at[k].at.offset -= p->offset;
         if (p->buffer == n->out) n->store.offset -= p->offset;
-        for (int k = 0; p->buffer == n->out && k < n->more.n; k++) n->more.at[k].at.offset -= p->offset;
+        for (int k = 0; k < n->more.n; k++)
+            if (p->buffer == n->more.at[k].out) n->more.at[k].at.offset -= p->offset;
     }
 }
 

@@ -41,6 +41,16 @@ Expr *kernel_expr(const Kernel *k, int i)
     return i - more < k->more.n ? k->more.at[i - more].value : NULL;
 }
 
+int kernel_stores(const Kernel *k, const Buffer *b, Affine *at)
+{
+    const Buffer *memory = buffer_memory(b);
+    int n = 0;
+    if (buffer_memory(k->out) == memory) *at = buffer_address(k->out, k->store), n++;
+    for (int i = 0; i < k->more.n; i++)
+        if (buffer_memory(k->more.at[i].out) == memory) *at = buffer_address(k->more.at[i].out, k->more.at[i].at), n++;
+    return n;
+}
+
 const Buffer *buffer_memory(const Buffer *b)
 {
     while (b->base) b = b->base;

@@ -108,7 +108,7 @@ static int add_steps(Run *r, const Expr *e)
     return r->steps.n;
 }
 
-typedef struct Target { Affine at; int end; } Target;   /* where a value is stored, and the end of its steps */
+typedef struct Target { double *out; Affine at; int end; double value; } Target;   /* where a value is stored, and the end of its steps */
 
 static void run_kernel(Run *r, const Kernel *k)
 {
@@ -118,7 +118,10 @@ static void run_kernel(Run *r, const Kernel *k)
     r->steps.n = 0;
     int n_pick = k->pick ? add_steps(r, k->pick) : 0, n_value = add_steps(r, k->value), end = k->result ? add_steps(r, k->result) : n_value;
     Target *more = NEW_ARRAY(r->arena, Target, k->more.n + 1);
-    for (int i = 0; i < k->more.n; i++) more[i] = (Target){ buffer_address(k->out, k->more.at[i].at), add_steps(r, k->more.at[i].value) };
+    for (int i = 0; i < k->more.n; i++) {
+        const Store *s = &k->more.at[i];
+        more[i] = (Target){ memory_of(r, s->out), buffer_address(s->out, s->at), add_steps(r, s->value), 0 };
+    }
     r->value = NEW_ARRAY(r->arena, double, r->steps.n);
     memset(r->i, 0, sizeof r->i);
     Affine to = buffer_address(k->out, k->store);
@@ -129,10 +132,10 @@ static void run_kernel(Run *r, const Kernel *k)
         do r->reduced = combine(k->reduce, r->reduced, run_steps(r, n_pick, n_value));
         while (next_point(k, r->i, out_axes, k->n_axes));
         double y = k->result ? run_steps(r, n_value, end) : r->reduced;
+        for (int i = 0; i < k->more.n; i++) more[i].value = run_steps(r, i ? more[i - 1].end : end, more[i].end);
         double *at = &out[affine_at(&to, r->i)];
         *at = k->accumulate ? *at + y : y;
-        for (int i = 0; i < k->more.n; i++)
-            out[affine_at(&more[i].at, r->i)] = run_steps(r, i ? more[i - 1].end : end, more[i].end);
+        for (int i = 0; i < k->more.n; i++) more[i].out[affine_at(&more[i].at, r->i)] = more[i].value;
     } while (next_point(k, r->i, 0, out_axes));
 }
 

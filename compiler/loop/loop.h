@@ -100,13 +100,13 @@ typedef struct Axis {
 /* An axis that nothing runs along: at each point its index is the value of Kernel.pick, an EX_row. */
 enum { PICKED = AXES_MAX - 1 };
 
-/* One more element stored at each point; `at` differs from Kernel.store by offsets alone. */
-typedef struct Store { Expr *value; Affine at[RANK_MAX]; } Store;
+/* One more element stored at each point: at an address in `out` that differs from the kernel's own by an offset alone. */
+typedef struct Store { Expr *value; Buffer *out; Affine at[RANK_MAX]; } Store;
 
 /* For every point of the axes that do not reduce:  r = reduce(value over the reduce axes);  out[store] = result(r).
-   With `accumulate`:  out[store] += result. The kernel may read `out` elsewhere in place only at the same index.
-   Where nothing reduces it may store `more` elements, and then it does not read `out`. A store at the picked row adds:
-   several points may pick one row, in the order of the out axes that the store does not have. */
+   With `accumulate`:  out[store] += result. It may store `more` elements. A tensor of which it stores one element at a
+   point it may read, only at that index: the old value; one of which it stores several it does not read. A store at the picked
+   row adds: several points may pick one row, in the order of the out axes that the store does not have. */
 typedef struct Kernel {
     const char *name;              /* C identifier, from the model: "conv_1" */
     const Node *node;              /* the anchor or root, for comments and messages */
@@ -119,12 +119,14 @@ typedef struct Kernel {
     Affine store[RANK_MAX];        /* one per dimension of out->shape; only out axes */
     bool accumulate;
     Expr *pick;                    /* NULL, or what axis PICKED is at each point; over out axes */
-    VEC(Store) more;
+    VEC(Store) more;               /* their values come after the reduction, as the result */
     VEC(Expr *) early;             /* with `more`: what values share, in the order in which code computes it first */
 } Kernel;
 
 /* The i-th expression of a kernel: value, result if it has one, those of `more`, pick; NULL behind the last. */
 Expr *kernel_expr(const Kernel *k, int i);
+/* How many elements of the memory of b it stores at a point, and the address of the last of them. */
+int kernel_stores(const Kernel *k, const Buffer *b, Affine *at);
 
 typedef struct Program {
     Arena *arena;

@@ -98,10 +98,10 @@ static void print_kernel(Text *out, const Kernel *k)
     text_puts(out, k->accumulate ? " +-> " : " -> ");
     print_index(&p, k->out, k->store);
     for (int i = 0; i < k->more.n; i++) {
-        text_puts(out, "\n  value  ");
+        text_puts(out, k->reduce ? "\n  result " : "\n  value  ");
         print_expr(&p, k->more.at[i].value, 0);
         text_puts(out, " -> ");
-        print_index(&p, k->out, k->more.at[i].at);
+        print_index(&p, k->more.at[i].out, k->more.at[i].at);
     }
     text_puts(out, "\n");
 }

@@ -78,17 +78,19 @@ static bool steps_apart(const Check *c, const Affine *x)
 static void check_more(const Check *c)
 {
     const Kernel *k = c->kernel;
-    if (k->more.n && (k->reduce != REDUCE_none || k->accumulate)) fail(k, "a sum stores more than one element");
+    const Affine first = buffer_address(k->out, k->store);
+    if (k->more.n && (k->accumulate || (k->reduce != REDUCE_none && !k->result))) fail(k, "what is added up stores more elements");
     for (int i = 0; i < k->more.n; i++) {
-        const Affine *at = k->more.at[i].at;
-        check_inside(c, k->out, at);
-        for (int d = 0; d < k->out->shape.rank; d++) {
-            Affine moved = affine_add(at[d], affine_constant(k->store[d].offset - at[d].offset));
-            if (!affine_equal(&moved, &k->store[d])) fail(k, "elements stored at a point differ by more than offsets");
+        const Store *s = &k->more.at[i];
+        Affine here = buffer_address(s->out, s->at), moved = affine_add(here, affine_constant(first.offset - here.offset));
+        check_inside(c, s->out, s->at);
+        if (!affine_equal(&moved, &first)) fail(k, "elements stored at a point differ by more than offsets");
+        bool again = buffer_memory(s->out) == buffer_memory(k->out) && affine_equal(&here, &first);
+        for (int j = 0; j < i && !again; j++) {
+            Affine other = buffer_address(k->more.at[j].out, k->more.at[j].at);
+            again = buffer_memory(s->out) == buffer_memory(k->more.at[j].out) && affine_equal(&here, &other);
         }
-        Affine here = buffer_address(k->out, at), other = buffer_address(k->out, k->store);
-        for (int j = 0; j < i && !affine_equal(&here, &other); j++) other = buffer_address(k->out, k->more.at[j].at);
-        if (affine_equal(&here, &other)) fail(k, "two elements are stored in one place");
+        if (again) fail(k, "two elements are stored in one place");
     }
 }
 
@@ -117,10 +119,10 @@ static void check_load(const Check *c, const Expr *e)
 {
     const Kernel *k = c->kernel;
     check_inside(c, e->buffer, e->index);
-    if (buffer_memory(e->buffer) != buffer_memory(k->out)) return;
-    if (k->more.n) fail(k, "the result is read where several elements are stored at once");
-    Affine from = buffer_address(e->buffer, e->index), to = buffer_address(k->out, k->store);
-    if (!affine_equal(&from, &to)) fail(k, "the result is read at another index");
+    Affine from = buffer_address(e->buffer, e->index), to;
+    int stores = kernel_stores(k, e->buffer, &to);
+    if (stores > 1) fail(k, "a tensor is read of which several elements are stored at a point");
+    if (stores && !affine_equal(&from, &to)) fail(k, "the result is read at another index");
 }
 
 static void check_expr(const Check *c, const Expr *e)
@@ -166,5 +168,6 @@ void program_verify(const Program *p)
             check_order(p, c.kernel, kernel_expr(c.kernel, e), written);
         }
         written[buffer_memory(c.kernel->out)->id] = true;
+        for (int m = 0; m < c.kernel->more.n; m++) written[buffer_memory(c.kernel->more.at[m].out)->id] = true;
     }
 }

@@ -122,6 +122,12 @@ Buffer *buffer_box(Lower *l, Buffer *base, const char *name, const Node *n, cons
 /* `wanted` as a C identifier that was not given before. */
 const char *name_take(Lower *l, const char *wanted);
 
+/* ---- joining: op/lower_join.c ---- */
+
+/* Has the kernel of an update compute what it alone reads at the point that it stores, and store that too where it is the
+   new value of another update. */
+void lower_join(Lower *l);
+
 /* ---- order: op/lower_order.c ---- */
 
 /* Lets updates store in place where that is right, else adds copies; sorts kernels so that old values are read

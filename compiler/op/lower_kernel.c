@@ -156,7 +156,7 @@ void kernel_store_part(Lower *l, Kernel *k, const Node *n, Expr *value, const Af
         kernel_end(l, k, n, value, index);
         return;
     }
-    Store part = { .value = with_epilogue(l, n, value, index) };
+    Store part = { .value = with_epilogue(l, n, value, index), .out = k->out };
     for (int d = 0; d < n->shape.rank; d++) part.at[d] = index[d];
     vec_push(l->arena, &k->more, part);
 }

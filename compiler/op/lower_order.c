@@ -74,8 +74,8 @@ static bool may_store_in_place(Order *o, const Update *u)
     const Ints *writers = &o->writers[u->value->id];
     if (writers->n != 1) return false;
     const Kernel *k = o->l->program->kernel.at[writers->at[0]];
-    Affine store = buffer_address(k->out, k->store);
-    if (k->accumulate || k->more.n) return false;
+    Affine store;
+    if (k->accumulate || kernel_stores(k, u->value, &store) > 1) return false;
     for (int e = 0; kernel_expr(k, e); e++)
         if (!reads_in_place(kernel_expr(k, e), u->target, &store)) return false;
     return !runs_before_reader(o, writers->at[0], &o->readers[u->target->id]);
@@ -116,6 +116,7 @@ static void replace_buffers(Program *p, Buffer *const *instead)
         Kernel *k = p->kernel.at[i];
         for (int e = 0; kernel_expr(k, e); e++) replace_loads(kernel_expr(k, e), instead);
         k->out = replaced(k->out, instead);
+        for (int m = 0; m < k->more.n; m++) k->more.at[m].out = replaced(k->more.at[m].out, instead);
     }
     for (int i = 0; i < p->buffer.n; i++) {
         Buffer *b = p->buffer.at[i];
@@ -152,7 +153,10 @@ static int heap_pop(Heap *h)
     return least;
 }
 
-/* Of the kernels that may run, the one that stood first. */
+/* It takes no workspace to speak of, and may be the last that reads some. */
+static bool is_eager(const Kernel *k) { return k->out->kind != BUF_workspace || !k->n_axes; }
+
+/* Of the kernels that may run an eager one, else the one that stood first. */
 static void sort_kernels(Order *o)
 {
     Program *p = o->l->program;
@@ -162,12 +166,14 @@ static void sort_kernels(Order *o)
     for (int i = 0; i < n; i++)
         for (int e = 0; e < o->after[i].n; e++) before[o->after[i].at[e]]++;
     for (int i = 0; i < n; i++)
-        if (!before[i]) heap_push(&ready, i);
+        if (!before[i]) heap_push(&ready, is_eager(p->kernel.at[i]) ? i : n + i);
     while (ready.n) {
-        int k = heap_pop(&ready);
+        int k = heap_pop(&ready) % n;
         sorted[done++] = p->kernel.at[k];
-        for (int e = 0; e < o->after[k].n; e++)
-            if (!--before[o->after[k].at[e]]) heap_push(&ready, o->after[k].at[e]);
+        for (int e = 0; e < o->after[k].n; e++) {
+            int next = o->after[k].at[e];
+            if (!--before[next]) heap_push(&ready, is_eager(p->kernel.at[next]) ? next : n + next);
+        }
     }
     if (done != n) internal_error("lower", "kernels wait for each other");
     for (int i = 0; i < n; i++) p->kernel.at[i] = sorted[i];
@@ -177,6 +183,7 @@ void lower_order(Lower *l)
 {
     Program *p = l->program;
     if (!l->update.n) return;
+    if (!l->options->no_fuse) lower_join(l);
     Order o = { .l = l, .n_after = p->kernel.n + l->update.n };
     o.writers = NEW_ARRAY(l->arena, Ints, p->buffer.n);
     o.readers = NEW_ARRAY(l->arena, Ints, p->buffer.n);
@@ -187,6 +194,7 @@ void lower_order(Lower *l)
     for (int i = 0; i < p->kernel.n; i++) {
         const Kernel *k = p->kernel.at[i];
         note(&o, &o.writers[buffer_memory(k->out)->id], i);
+        for (int m = 0; m < k->more.n; m++) note(&o, &o.writers[buffer_memory(k->more.at[m].out)->id], i);
         for (int e = 0; kernel_expr(k, e); e++) note_reads(&o, kernel_expr(k, e), i);
     }
     for (int i = 0; i < p->buffer.n; i++) add_reads_after_writes(&o, p->buffer.at[i]);

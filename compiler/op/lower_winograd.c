@@ -75,7 +75,7 @@ static void store_place(Lower *l, Kernel *k, Buffer *to, Expr *value, const Affi
         vec_push(l->arena, &l->program->kernel, k);
         return;
     }
-    Store part = { .value = value };
+    Store part = { .value = value, .out = to };
     for (int d = 0; d < to->shape.rank; d++) part.at[d] = at[d];
     vec_push(l->arena, &k->more, part);
 }

@@ -47,6 +47,7 @@ static void find_lifetimes(Program *p)
         const Kernel *k = p->kernel.at[i];
         for (int e = 0; kernel_expr(k, e); e++) touch_reads(kernel_expr(k, e), i);
         touch(k->out, i);
+        for (int m = 0; m < k->more.n; m++) touch(k->more.at[m].out, i);
     }
     for (int i = 0; i < p->buffer.n; i++) {
         Buffer *b = p->buffer.at[i];

@@ -82,7 +82,7 @@ static Node *adam(Step *s, Node *from, Node *dw)
     Node *m = state_of(s, "exp_avg"), *v = state_of(s, "exp_avg_sq");
     m = state_becomes(s, m, average(s, plan->beta1, m, dw));
     v = state_becomes(s, v, average(s, plan->beta2, v, mul(s, dw, dw)));
-    Node *size = add(s, divide(s, root(s, v), root(s, s->bias2)), number(s, plan->eps));
+    Node *size = add(s, mul(s, root(s, v), divide(s, number(s, 1), root(s, s->bias2))), number(s, plan->eps));
     return sub(s, from, mul(s, divide(s, s->rate, s->bias1), divide(s, m, size)));
 }
 

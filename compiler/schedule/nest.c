@@ -122,8 +122,21 @@ static void join_result(Nest *n)
     for (int i = 0; reduced >= 0 && i < n->value.n; i++)
         for (int k = 0; k < expr_args[n->value.at[i].kind]; k++)
             if (n->value.at[i].arg[k] == reduced) n->value.at[i].arg[k] = n->body;
+    for (int i = 0; i < n->more.n; i++)
+        if (n->more.at[i].value == reduced) n->more.at[i].value = n->body;
     if (n->result != reduced) n->body = n->result;
     n->result = -1;
+}
+
+/* Of several tensors that are stored, all old values are read before the first is overwritten. */
+static void add_early(Arena *a, Nest *n)
+{
+    for (int i = 0; n->more.n && i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        bool stored = v->kind == EX_load && v->buffer == n->out;
+        for (int k = 0; k < n->more.n; k++) stored |= v->kind == EX_load && v->buffer == n->more.at[k].out;
+        if (stored) vec_push(a, &n->early, i);
+    }
 }
 
 Nest *nest_new(Arena *a, const Kernel *k)
@@ -140,7 +153,8 @@ Nest *nest_new(Arena *a, const Kernel *k)
     n->body = walk(&w, k->value);
     n->result = k->result ? walk(&w, k->result) : -1;
     for (int i = 0; i < k->more.n; i++) {
-        Stored p = {walk(&w, k->more.at[i].value), buffer_address(k->out, k->more.at[i].at)};
+        const Store *s = &k->more.at[i];
+        Stored p = {walk(&w, s->value), buffer_memory(s->out), buffer_address(s->out, s->at)};
         vec_push(a, &n->more, p);
     }
     n->out = buffer_memory(k->out);
@@ -149,10 +163,12 @@ Nest *nest_new(Arena *a, const Kernel *k)
         if (n->axis[i].extent == 1) drop_axis(n, i);
     while (merge_one(a, n)) continue;
     join_result(n);
-    for (int i = 0; i < n->early.n; i++) mark_needed(n, n->early.at[i], false);
+    add_early(a, n);
+    const bool reduces = n->n_out < n->n_axes;
+    for (int i = 0; i < n->early.n; i++) mark_needed(n, n->early.at[i], reduces);
     mark_needed(n, n->body, false);
     if (n->pick >= 0) mark_needed(n, n->pick, false);
-    for (int i = 0; i < n->more.n; i++) mark_needed(n, n->more.at[i].value, false);
+    for (int i = 0; i < n->more.n; i++) mark_needed(n, n->more.at[i].value, reduces);
     if (n->result >= 0) mark_needed(n, n->result, true);
     find_axes(n);
     return n;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    L1_BYTES = 32 << 10, L2_SLOWER = 4,       /* a load from the second cache, next to one from the first */
+    L1_BYTES = 32 << 10, L2_BYTES = 512 << 10, L2_SLOWER = 4,       /* a load from the second cache, next to one from the first */
     TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8
 };
 
@@ -258,6 +258,21 @@ static bool lane_loads_need(const Nest *n, const Plan *p, int axis)
     return false;
 }
 
+/* Several tensors are stored (and read before) row by row, where what feeds the lanes stays in the second cache meanwhile. */
+static bool along_rows(const Nest *n, const Plan *p)
+{
+    double most = 0;
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        double bytes = 4;
+        if (v->kind != EX_load || !v->in_body || p->lane < 0 || !(v->axes >> p->lane & 1)) continue;
+        for (int k = 0; k < n->n_axes; k++)
+            if (v->axes >> k & 1) bytes *= (double)n->axis[k].extent;
+        most = fmax(most, bytes);
+    }
+    return n->more.n && most <= L2_BYTES;
+}
+
 /* Sort key: smaller is further outside. Where a vector operand (weights) is reused, its lanes' loop stands outside
    the rows that reuse it, so that it stays in the cache. */
 static int loop_rank(const Nest *n, const Plan *p, int axis)
@@ -265,6 +280,7 @@ static int loop_rank(const Nest *n, const Plan *p, int axis)
     if (axis >= n->n_out) return axis == p->lane ? 5 : 4;
     if (n->axis[axis].outer) return -1;
     if (!reduces(n)) return axis == p->lane ? 3 : 2;
+    if (along_rows(n, p)) return axis == p->lane ? 3 : 2;
     if (axis == p->lane) return 1;
     if (p->count[axis] > 1) return 3;
     return lane_loads_need(n, p, axis) ? 0 : 2;

@@ -22,7 +22,7 @@ typedef struct Value {
     int level;                     /* computed when so many loops are open: 0 before all, n_axes inside all */
 } Value;
 
-typedef struct Stored { int value; Affine at; } Stored;
+typedef struct Stored { int value; const Buffer *out; Affine at; } Stored;
 
 typedef struct Nest {
     const Kernel *kernel;

@@ -155,6 +155,37 @@ START_TEST(a_weight_is_updated_behind_its_readers)
 }
 END_TEST
 
+static const TrainPlan adam = { .optimizer = OPTIMIZER_adam, .rate.rate = 0.1, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .batch = 2 };
+
+/* Of a weight: the kernels that store it or a state, and whether one does it all, behind the sum that is its gradient. */
+static int kernels_that_update(const Program *p, bool *at_once)
+{
+    int n = 0;
+    *at_once = false;
+    for (int i = 0; i < p->kernel.n; i++) {
+        const Kernel *k = p->kernel.at[i];
+        if (k->out->kind != BUF_param && k->out->kind != BUF_state) continue;
+        n++;
+        *at_once = k->reduce == REDUCE_sum && k->more.n == 2 && k->more.at[0].out->kind == BUF_state && k->more.at[1].out->kind == BUF_state;
+    }
+    return n;
+}
+
+START_TEST(an_update_is_one_kernel)
+{
+    TrainPlan plan = adam;
+    bool at_once;
+    if (_i) plan.clip = 1;             /* the gradient's norm is needed first */
+    Node *y = dense(input("x", (Shape){ 2, { 2, 3 } }), "d", 3);
+    graph_root(graph, ROOT_loss, "loss", test_loss(graph, node_unary(graph, OP_tanh, y)), NULL, (Span){ 0 });
+    passes_run(graph, &(PassContext){ .plan = &plan }, NULL);
+    const Program *p = lowered(&(LowerOptions){ 0 });
+    ck_assert_int_eq(kernels_that_update(p, &at_once), 2);
+    ck_assert_int_eq(at_once, !_i);
+    ck_assert_int_eq(kernels_that_update(lowered(&(LowerOptions){ .no_fuse = true }), &at_once), 6);
+}
+END_TEST
+
 START_TEST(an_exchange_needs_a_copy)
 {
     Node *a = node_leaf(graph, OP_state, "a", DTYPE_f32, (Shape){ 1, { 4 } }, false);
@@ -172,13 +203,12 @@ END_TEST
 START_TEST(many_layers)
 {
     enum { LAYERS = 1500 };
-    static const TrainPlan plan = { .optimizer = OPTIMIZER_adam, .rate.rate = 0.1, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .batch = 2 };
     Node *x = input("x", (Shape){ 2, { 2, 4 } });
     for (int i = 0; i < LAYERS; i++) x = node_unary(graph, OP_tanh, dense(x, arena_printf(arena, "d%d", i), 4));
     graph_root(graph, ROOT_loss, "loss", test_loss(graph, x), NULL, (Span){ 0 });
-    passes_run(graph, &(PassContext){ .plan = &plan }, NULL);
+    passes_run(graph, &(PassContext){ .plan = &adam }, NULL);
     const Program *p = lowered(&(LowerOptions){ 0 });
-    ck_assert_int_gt(p->kernel.n, 6 * LAYERS);
+    ck_assert_int_gt(p->kernel.n, 4 * LAYERS);
     ck_assert_int_ge(p->workspace_bytes, p->lower_bound);
 }
 END_TEST
@@ -194,6 +224,7 @@ int main(void)
     tcase_add_test(t, elementwise_in_place);
     tcase_add_test(t, transposes_are_not_in_place);
     tcase_add_test(t, a_weight_is_updated_behind_its_readers);
+    tcase_add_loop_test(t, an_update_is_one_kernel, 0, 2);
     tcase_add_test(t, an_exchange_needs_a_copy);
     tcase_add_test(t, many_layers);
     suite_add_tcase(s, t);

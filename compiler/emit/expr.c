@@ -105,6 +105,12 @@ static const char *plus(const Body *b, const char *pointer, const char *address)
     return arena_printf(b->arena, address[0] == '-' ? "%s + (%s)" : "%s + %s", pointer, address);
 }
 
+const char *value_address(const Body *b, const Value *v)
+{
+    const int at[AXES_MAX] = {0};
+    return plus(b, pointer_of(b, v->buffer)->name, address_text(b, &v->at, at));
+}
+
 static Piece load(const Body *b, const Value *v, const int *at, bool vector)
 {
     const char *p = pointer_of(b, v->buffer)->name, *address = address_text(b, &v->at, at), *type = type_suffix(v->buffer->dtype);
@@ -281,7 +287,7 @@ static bool needs_variable(const Body *b, int value)
     const Value *v = &n->value.at[value];
     unsigned all = (1u << n->n_axes) - 1, out = (1u << n->n_out) - 1;
     if (v->kind == EX_constant || v->kind == EX_reduced) return false;
-    if (v->uses > 1 || value == n->pick) return true;
+    if (v->uses > 1 || value == n->pick || plan_transposes(&b->plan, v)) return true;
     if (value == n->body && wants_variable(b, v, n->n_axes, all)) return true;
     if (value == n->result && wants_variable(b, v, n->n_out, out)) return true;
     for (int i = 0; i < n->value.n; i++)

@@ -38,6 +38,21 @@ static const char *accumulator_name(Body *b, const int *at)
 
 /* ---- statements ---- */
 
+/* A whole block of a load whose neighbours lie across the lanes. */
+static bool is_block(const Body *b, const Value *v)
+{
+    return plan_transposes(&b->plan, v) && b->frame[b->plan.across].count == b->target->lanes && !b->frame[b->plan.lane].tail;
+}
+
+static void write_block(Body *b, const Value *v, const char *name)
+{
+    int at[AXES_MAX] = {0};
+    write_line(&b->w, "vf %s[VW];", name);
+    write_line(&b->w, "vload_block(%s, %s, %lld);", name, value_address(b, v), (long long)affine_coef(&v->at, b->plan.lane));
+    do write_line(&b->w, "const vf %s = %s[%d];", instance_name(b, name, v->axes, at), name, at[b->plan.across]);
+    while (instance_next(b, v->axes, at));
+}
+
 static void write_let(Body *b, int level)
 {
     const Nest *n = b->nest;
@@ -47,7 +62,8 @@ static void write_let(Body *b, int level)
         const Value *v = &n->value.at[i];
         if (!b->name[i] || v->level != level || (inner && !v->in_body)) continue;
         int at[AXES_MAX] = {0};
-        do write_line(&b->w, "const %s %s = %s;", value_type(b, i), instance_name(b, b->name[i], v->axes, at), value_compute(b, i, at));
+        if (is_block(b, v)) write_block(b, v, b->name[i]);
+        else do write_line(&b->w, "const %s %s = %s;", value_type(b, i), instance_name(b, b->name[i], v->axes, at), value_compute(b, i, at));
         while (instance_next(b, v->axes, at));
     }
 }

@@ -7,7 +7,8 @@
 
 enum {
     L1_BYTES = 32 << 10, L2_BYTES = 512 << 10, L2_SLOWER = 4,       /* a load from the second cache, next to one from the first */
-    TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8
+    TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8,
+    BLOCK_VALUES = 6               /* a block holds a vector of each for every lane */
 };
 
 static bool reduces(const Nest *n) { return n->n_out < n->n_axes; }
@@ -17,11 +18,32 @@ static bool is_leaf(const Value *v)
     return v->kind == EX_constant || v->kind == EX_load || v->kind == EX_index || v->kind == EX_reduced;
 }
 
+static bool apart(const Value *v, int lane, int axis)
+{
+    return v->kind == EX_load && v->buffer->dtype == DTYPE_f32 && affine_coef(&v->at, lane) > 2 && affine_coef(&v->at, axis) == 1;
+}
+
+/* An axis for Plan.across. */
+static int choose_across(const Nest *n, int lane, int lanes)
+{
+    int computed = 0;
+    if (reduces(n) || n->pick >= 0 || n->more.n || lane < 0 || lanes < 4) return -1;
+    for (int i = 0; i < n->value.n; i++) computed += n->value.at[i].in_body && !is_leaf(&n->value.at[i]);
+    if (computed > BLOCK_VALUES) return -1;
+    for (int axis = 0; axis < n->n_out; axis++)
+        for (int i = 0; i < n->value.n && axis != lane && n->axis[axis].extent >= lanes; i++)
+            if (apart(&n->value.at[i], lane, axis)) return axis;
+    return -1;
+}
+
+bool plan_transposes(const Plan *p, const Value *v) { return p->across >= 0 && apart(v, p->lane, p->across); }
+
 /* Instructions for one instance of a value, next to a multiplication's 1. */
-static double value_cost(const Value *v, int lane, int lanes)
+static double value_cost(const Value *v, int lane, int lanes, int across)
 {
     if (v->kind == EX_load) {
         int64_t step = lane >= 0 ? affine_coef(&v->at, lane) : 0;
+        if (across >= 0 && apart(v, lane, across)) return 1 + log2(lanes);
         return step == 0 || step == 1 ? 1 : step == 2 && v->buffer->dtype == DTYPE_f32 ? 3 : 1.5 * lanes;
     }
     if (is_leaf(v)) return 0;
@@ -38,10 +60,11 @@ static double value_cost(const Value *v, int lane, int lanes)
 
 static double expression_cost(const Nest *n, bool result, int lane, int lanes)
 {
+    const int across = choose_across(n, lane, lanes);
     double cost = 1;
     for (int i = 0; i < n->value.n; i++) {
         const Value *v = &n->value.at[i];
-        if (result ? v->in_result : v->in_body) cost += value_cost(v, lane, lanes);
+        if (result ? v->in_result : v->in_body) cost += value_cost(v, lane, lanes, across);
     }
     return cost;
 }
@@ -133,7 +156,7 @@ static double step_cost(const Nest *n, const Plan *p, const Target *t, const Cou
         const Value *v = &n->value.at[i];
         if (!v->in_body || !(v->axes >> n->n_out)) continue;                /* computed outside the reduction */
         if (v->kind == EX_mul && i == n->body) continue;                    /* part of the accumulation */
-        double cost = instances(n, v->axes, c) * value_cost(v, p->lane, t->lanes);
+        double cost = instances(n, v->axes, c) * value_cost(v, p->lane, t->lanes, -1);
         if (v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1 && comes_from_l2(n, t, v, c)) cost *= L2_SLOWER;
         if (v->kind == EX_load) loads += cost;
         else operations += cost;
@@ -342,6 +365,8 @@ void plan_choose(const Nest *n, const Target *t, Plan *p)
     memset(p, 0, sizeof *p);
     for (int i = 0; i < AXES_MAX; i++) p->count[i] = p->unroll[i] = 1;
     p->lane = choose_lane(n, t);
+    p->across = choose_across(n, p->lane, t->lanes);
+    if (p->across >= 0) p->count[p->across] = t->lanes;
     p->cycles = lane_cost(n, p->lane, t->lanes) / 2;
     if (reduces(n)) choose_tile(n, t, p);
     choose_order(n, p);

@@ -45,11 +45,14 @@ typedef struct Plan {
     int lane;                      /* axis whose neighbours fill a vector; -1: no vectors */
     int count[AXES_MAX];           /* lane axis: vectors per step; other out axes: rows of the register tile */
     int unroll[AXES_MAX];          /* reduce axes: steps written out one after the other */
+    int across;                    /* out axis; loads that have neighbours along it, not along the lanes, come as blocks of both; -1: none */
     int order[AXES_MAX];           /* loops from outside in; reduce axes behind out axes */
     double cycles;                 /* of the whole kernel, as the model has it */
 } Plan;
 
 void plan_choose(const Nest *n, const Target *t, Plan *p);
+/* Whether the load's vectors come as a block, transposed. */
+bool plan_transposes(const Plan *p, const Value *v);
 /* Sets each value's level for the order of the plan. */
 void plan_levels(Nest *n, const Plan *p);
 

@@ -5,6 +5,12 @@ HELPER vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 
 HELPER vf vrelu(vf x) { return vmax(x, (vf){ 0 }); }
 
+#if defined(__clang__)
+#define SHUFFLED(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define SHUFFLED(x, y, ...) __builtin_shuffle(x, y, (vi){ __VA_ARGS__ })
+#endif
+
 #if VW == 4
 #define EVEN 0, 2, 5, 7
 #elif VW == 8
@@ -18,11 +24,37 @@ HELPER vf vload_2(const float *p, int n)
 {
     const vf lo = 2 * n > VW ? vload(p) : vload_n(p, 2 * n - 1);
     const vf hi = n == VW ? vload(p + VW - 1) : 2 * n > VW ? vload_n(p + VW - 1, 2 * n - VW) : (vf){ 0 };
-#if defined(__clang__)
-    return __builtin_shufflevector(lo, hi, EVEN);
+    return SHUFFLED(lo, hi, EVEN);
+}
+
+#if VW == 4
+#define ZIP_LOW 0, 4, 1, 5
+#define ZIP_HIGH 2, 6, 3, 7
+#elif VW == 8
+#define ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
 #else
-    return __builtin_shuffle(lo, hi, (vi){ EVEN });
+#define ZIP_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define ZIP_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #endif
+
+/* VW rows of VW elements, `step` apart: x[i] becomes element i of all rows. Each round takes elements of the first half of the
+   vectors and of the second in turn; log2(VW) rounds make columns of rows. */
+HELPER void vload_block(vf *x, const float *p, int step)
+{
+    EACH_LANE
+    for (int i = 0; i < VW; i++) x[i] = vload(p + i * step);
+    EACH_LANE
+    for (int n = 1; n < VW; n *= 2) {
+        vf row[VW];
+        EACH_LANE
+        for (int i = 0; i < VW; i++) row[i] = x[i];
+        EACH_LANE
+        for (int i = 0; i < VW / 2; i++) {
+            x[2 * i] = SHUFFLED(row[i], row[i + VW / 2], ZIP_LOW);
+            x[2 * i + 1] = SHUFFLED(row[i], row[i + VW / 2], ZIP_HIGH);
+        }
+    }
 }
 
 /* x in the first n lanes, `other` behind them. */

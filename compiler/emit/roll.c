@@ -1,6 +1,7 @@
 /* roll.c -- runs of equal calls as loops: layers and steps that repeat do not lengthen the text. */
 #include "code.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { TIMES_LEAST = 3, SAVED_LEAST = 24, PERIOD_MOST = 512 };
@@ -48,14 +49,14 @@ static int times_of(Call *const *call, int n, int first, int period)
     return (k - first) / period;
 }
 
-/* Whether every place is the same each time, or a step further. */
+/* Whether every place is the same each time, or a step further on or back. */
 static bool is_regular(Call *const *call, const Run *r)
 {
     for (int k = r->first; k < r->first + r->period * (r->times - 2); k++)
         for (int i = 0; i < call[k]->argument.n; i++) {
             const int64_t at[3] = {call[k]->argument.at[i].place, call[k + r->period]->argument.at[i].place,
                                    call[k + 2 * r->period]->argument.at[i].place};
-            if (at[2] - at[1] != at[1] - at[0] || at[1] < at[0]) return false;
+            if (at[2] - at[1] != at[1] - at[0]) return false;
         }
     for (int k = r->first; k < r->first + r->period; k++)
         if (call[k]->key.n) return false;
@@ -94,16 +95,17 @@ static bool is_progression(const int64_t *at, int n)
 {
     for (int i = 2; i < n; i++)
         if (at[i] - at[i - 1] != at[1] - at[0]) return false;
-    return at[1] >= at[0];
+    return true;
 }
 
 /* The number in each round as C: a constant, a progression, or an entry of the table. */
 static const char *number_of(Rows *r, const int64_t *at, const char *suffix)
 {
     long long first = (long long)at[0], step = (long long)(at[1] - at[0]);
-    if (is_progression(at, r->run->times) && step == 0) return arena_printf(r->arena, "%lld%s", first, suffix);
-    if (is_progression(at, r->run->times) && !*suffix && first == 0) return arena_printf(r->arena, "%lld * %s", step, r->variable);
-    if (is_progression(at, r->run->times) && !*suffix) return arena_printf(r->arena, "%lld + %lld * %s", first, step, r->variable);
+    const bool regular = is_progression(at, r->run->times);
+    if (regular && step == 0) return arena_printf(r->arena, "%lld%s", first, suffix);
+    if (regular && !*suffix && first == 0) return arena_printf(r->arena, "%lld * %s", step, r->variable);
+    if (regular && !*suffix) return arena_printf(r->arena, "%lld %c %lld * %s", first, step < 0 ? '-' : '+', llabs(step), r->variable);
     int k = 0;
     while (k < r->column.n && memcmp(r->column.at[k].at, at, (size_t)r->run->times * sizeof *at)) k++;
     if (k == r->column.n) vec_push(r->arena, &r->column, (Column){at});

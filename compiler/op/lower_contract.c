@@ -1,5 +1,8 @@
-/* lower_contract.c -- sums of products: one kernel whose axes are the contraction's. */
+/* lower_contract.c -- sums of products: one kernel whose axes are the contraction's, or for a long sum one after the other. */
 #include "lower.h"
+
+/* Of a sum over so many steps an operand's columns would not stay in the cache from row to row, where there are rows. */
+enum { SUM_LONG = 8192, SUM_PART = 2048, ROWS_LEAST = 16 };
 
 /* The dimension that the axis is alone, with step 1; -1 when there is none. */
 static int alone_in(const IndexMap *m, int axis)
@@ -69,25 +72,60 @@ static bool covers(const Node *n, const Contract *c)
     return points == shape_elements(n->shape);
 }
 
-void lower_contract(Lower *l, const Node *n)
+/* Some steps of the sum along one axis. */
+typedef struct Part { int axis; int64_t from, steps; } Part;
+
+static void lower_part(Lower *l, const Node *n, const Contract *c, const Part *part)
 {
-    const Contract *c = node_attr(n, ATTR_contract)->contract;
     Affine by[AXES_MAX], index[RANK_MAX];
     bool done[AXES_MAX] = { 0 };
     int order[RANK_MAX];
-    if (!covers(n, c)) kernel_fill(l, n, 0);
-    Kernel *k = kernel_begin(l, n);
+    Kernel *k = kernel_begin_part(l, n, part->from ? "_more" : "");
     k->reduce = REDUCE_sum;
+    k->accumulate = part->from > 0;
     stored_order(stored_buffer(l, n), order);
     for (int i = 0; i < c->out.rank; i++) add_out_axes(l, k, n, c, order[i], by, done);
-    for (int i = 0; i < c->n_axes; i++)
-        if (!done[i]) by[i] = kernel_axis(l, k, c->extent[i], reduce_axis_name(l, n, c, i), true);
+    for (int i = 0; i < c->n_axes; i++) {
+        const bool in_part = i == part->axis;
+        if (!done[i]) by[i] = kernel_axis(l, k, in_part ? part->steps : c->extent[i], reduce_axis_name(l, n, c, i), true);
+        if (in_part) by[i] = affine_add(by[i], affine_constant(part->from));
+    }
     map_index(&c->a, by, index);
     Expr *a = lower_value(l, n->in[0], index);
     map_index(&c->b, by, index);
     Expr *b = lower_value(l, n->in[1], index);
     map_index(&c->out, by, index);
     kernel_end(l, k, n, ex_binary(l->arena, EX_mul, a, b), index);
+}
+
+/* How many elements of the result each element of an operand is for. */
+static int64_t readers(const Contract *c, const IndexMap *operand)
+{
+    int64_t n = 1;
+    for (int i = 0; i < c->n_axes; i++)
+        if (anywhere_in(&c->out, i) >= 0 && anywhere_in(operand, i) < 0) n *= c->extent[i];
+    return n;
+}
+
+/* The axis of a sum that is long enough to be cut, where nothing is done with the whole sum in its kernel; -1. */
+static int long_axis(const Lower *l, const Node *n, const Contract *c)
+{
+    if (fate_of(l, n)->end || readers(c, &c->a) < ROWS_LEAST || readers(c, &c->b) < ROWS_LEAST) return -1;
+    for (int i = 0; i < c->n_axes; i++)
+        if (c->extent[i] >= SUM_LONG && anywhere_in(&c->out, i) < 0) return i;
+    return -1;
+}
+
+void lower_contract(Lower *l, const Node *n)
+{
+    const Contract *c = node_attr(n, ATTR_contract)->contract;
+    Part part = { .axis = long_axis(l, n, c) };
+    const int64_t whole = part.axis < 0 ? 1 : c->extent[part.axis], most = part.axis < 0 ? 1 : SUM_PART;
+    if (!covers(n, c)) kernel_fill(l, n, 0);
+    for (; part.from < whole; part.from += most) {
+        part.steps = whole - part.from < most ? whole - part.from : most;
+        lower_part(l, n, c, &part);
+    }
     int64_t steps = 1;
     for (int i = 0; i < c->n_axes; i++) steps *= c->extent[i];
     l->program->multiply_adds += steps;

@@ -80,9 +80,9 @@ check-all: deps-check all          ## all tests: sweeps, random nets, every comp
 	@$(MAKE) --no-print-directory $(tests:tests/unit/%.c=$(B)/tests/%) $(B)/tests/three
 	@B=$(B) CC="$(CC)" sh tests/run.sh all
 
-$(B)/tests/three: tests/three/three.c $(B)/libnetc.a
+$(B)/tests/three: tests/three/three.c tests/three/driver.c tests/three/three.h $(B)/libnetc.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -MF $(B)/tests/three.d -I$(B)/gen -o $@ $< $(B)/libnetc.a $(LIBS)
+	$(CC) $(CFLAGS) -I$(B)/gen -o $@ $(filter %.c %.a,$^) $(LIBS)
 
 # ---- the demonstration: draw digits, learn them, ship them ----
 

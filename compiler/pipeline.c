@@ -131,24 +131,26 @@ static void take_layouts(const Graph *from, Graph *g)
     }
 }
 
-/* With training one struct of weights serves all programs, so none may change them: values come after the passes. */
-static const Program *make_program(Pipeline *p, const char *name, Mode mode, int64_t batch, bool gradients_only)
+/* One struct of weights serves all programs, so of several none may change them: values come after the passes. */
+static const Program *make_program(Pipeline *p, const char *name, Mode mode, int64_t batch, bool gradients_only, bool step)
 {
     const CompileOptions *o = p->options;
+    const bool several = o->train || o->next;
     ResolveOptions resolve_as = o->resolve;
+    resolve_as.step = step;
     resolve_as.mode = mode;
     resolve_as.batch = batch;
     Graph *g = resolve(p->model, &resolve_as);
     if (!g) return NULL;
     if (!p->first && p->weights) warn_of_extra(p, g);
-    if (!o->train && !set_values(g, o->weights, p->weights)) return NULL;
-    if (!o->train && !p->weights && o->value) invent_values(g, o->value);
+    if (!several && !set_values(g, o->weights, p->weights)) return NULL;
+    if (!several && !p->weights && o->value) invent_values(g, o->value);
     if (p->first) take_layouts(p->first, g);
     PassContext context = o->passes;
     context.plan = p->plan;
     context.gradients_only = gradients_only;
     passes_run(g, &context, NULL);
-    if (o->train && !set_values(g, o->weights, p->weights)) return NULL;
+    if (several && !set_values(g, o->weights, p->weights)) return NULL;
     if (!p->first) p->first = g;
     LowerOptions lower = o->lower;
     lower.f64 = o->f64;
@@ -208,10 +210,11 @@ bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int
         {o->train && !o->no_gradient, &unit->gradient, "gradient", MODE_train, batch},
         {o->train && !o->no_evaluate, &unit->evaluate, "evaluate", MODE_evaluate, batch},
         {!o->no_forward, &unit->forward, "forward", MODE_infer, o->resolve.batch},
+        {o->next, &unit->next, "next", MODE_infer, o->resolve.batch},
     };
     for (size_t i = 0; i < LENGTH(row); i++) {
         if (!row[i].wanted) continue;
-        *row[i].program = make_program(&p, row[i].name, row[i].mode, row[i].batch, row[i].program == &unit->gradient);
+        *row[i].program = make_program(&p, row[i].name, row[i].mode, row[i].batch, row[i].program == &unit->gradient, row[i].program == &unit->next);
         if (!*row[i].program) return false;
     }
     unit_fields(unit);

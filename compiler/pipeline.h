@@ -9,6 +9,7 @@
 typedef struct CompileOptions {
     ResolveOptions resolve;        /* mode is set per program; batch is that of forward */
     bool train;                    /* evaluate, gradient and step too */
+    bool next;                     /* next too: one step of a sequence */
     int64_t train_batch;           /* 0: the train block's */
     bool no_forward, no_evaluate, no_gradient, no_step;   /* programs that are not wanted */
     bool f64;

@@ -33,7 +33,7 @@ static int dump_loops(Session *s, Text *text)
 {
     int status = session_compile(s);
     if (status) return status;
-    const Program *all[] = {s->unit.forward, s->unit.evaluate, s->unit.gradient, s->unit.step};
+    const Program *all[] = {s->unit.forward, s->unit.next, s->unit.evaluate, s->unit.gradient, s->unit.step};
     for (size_t i = 0; i < LENGTH(all); i++)
         if (all[i]) program_print(text, all[i]);
     return 0;
@@ -42,6 +42,7 @@ static int dump_loops(Session *s, Text *text)
 static int dump_graph(Session *s, Text *text)
 {
     const Options *o = s->options;
+    s->compile.resolve.step = o->step && !o->train;
     Graph *g = session_graph(s, o->train ? MODE_train : MODE_infer, batch_of(o), o->after);
     if (!g) return EXIT_model;
     graph_print(text, g, &s->sources);
@@ -108,6 +109,7 @@ int command_graph(const Options *o)
     Session s;
     if (!status) status = session_open(&s, o, "avx2");
     if (status) return status;
+    s.compile.resolve.step = o->step && !o->train;
     Graph *g = session_graph(&s, o->train ? MODE_train : MODE_infer, batch_of(o), o->after ? o->after : "share");
     if (!g) return EXIT_model;
     Text text = {.arena = o->arena};

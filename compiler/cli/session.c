@@ -77,6 +77,7 @@ int session_open(Session *s, const Options *o, const char *target)
     s->compile.resolve = (ResolveOptions){.net = o->net, .batch = default_number(o->batch, 1),
                                           .define = o->define.at, .n_define = o->define.n};
     s->compile.train = o->train;
+    s->compile.next = o->step;
     s->compile.train_batch = o->batch;
     s->compile.weights = o->weights;
     s->compile.threads = (int)o->threads;

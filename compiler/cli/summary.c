@@ -84,7 +84,7 @@ static void print_text(Text *out, const Session *s, const Summary *sum)
     text_printf(out, "%-28s %-20s %14s %16s\n", s->unit.net, "per sample", count_text(a, sum->parameters), count_text(a, sum->multiply_adds));
     if (sum->fixed) text_printf(out, "%-28s %-20s %14s\n", "  of these not trained", "", count_text(a, sum->fixed));
     text_printf(out, "\nweights            %16s bytes\n", count_text(a, s->unit.weights_bytes));
-    const Program *programs[] = {s->unit.forward, s->unit.evaluate, s->unit.gradient, s->unit.step};
+    const Program *programs[] = {s->unit.forward, s->unit.next, s->unit.evaluate, s->unit.gradient, s->unit.step};
     for (size_t i = 0; i < LENGTH(programs); i++)
         if (programs[i])
             text_printf(out, "workspace %-8s %16s bytes at batch %" PRId64 "; lower bound %s\n", programs[i]->name,
@@ -105,7 +105,7 @@ static void print_json(Text *out, const Session *s, const Summary *sum)
     }
     text_printf(out, "],\n \"parameters\": %" PRId64 ", \"not_trained\": %" PRId64 ", \"multiply_adds\": %" PRId64 ", \"weights_bytes\": %" PRId64,
                 sum->parameters, sum->fixed, sum->multiply_adds, s->unit.weights_bytes);
-    const Program *programs[] = {s->unit.forward, s->unit.evaluate, s->unit.gradient, s->unit.step};
+    const Program *programs[] = {s->unit.forward, s->unit.next, s->unit.evaluate, s->unit.gradient, s->unit.step};
     text_puts(out, ",\n \"programs\": {");
     for (size_t i = 0, n = 0; i < LENGTH(programs); i++)
         if (programs[i])

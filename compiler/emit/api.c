@@ -48,10 +48,12 @@ static void add_buffers(const Unit *u, const Program *p, Arguments *a, Names *na
     }
 }
 
+static bool infers(const Unit *u, const Program *p) { return p == u->forward || p == u->next; }
+
 /* All but inference do; that too where it draws random numbers. */
 bool program_takes_call(const Unit *u, const Program *p)
 {
-    bool takes = p != u->forward;
+    bool takes = !infers(u, p);
     for (int i = 0; i < p->graph->node.n && !takes; i++) takes = p->graph->node.at[i]->op == OP_random;
     return takes;
 }
@@ -62,7 +64,7 @@ Arguments api_arguments(const Unit *u, const Program *p)
     Names names = {.arena = u->arena};
     add_argument(u, &a, &names, ARG_weights, NULL, "w");
     if (p == u->step) add_argument(u, &a, &names, ARG_state, NULL, "s");
-    if (u->memory[p != u->forward].n) add_argument(u, &a, &names, ARG_memory, NULL, "m");
+    if (u->memory[memory_of(u, p)].n) add_argument(u, &a, &names, ARG_memory, NULL, "m");
     Names later = {.arena = u->arena};
     static const char *const fixed[] = {"gradient", "call", "workspace", "ws", "threads"};
     for (size_t i = 0; i < LENGTH(fixed) - (u->threads > 1 ? 0 : 1); i++) name_unique(&names, fixed[i]);
@@ -75,9 +77,10 @@ Arguments api_arguments(const Unit *u, const Program *p)
     return a;
 }
 
-static const char *memory_name(int of) { return of ? "train_memory" : "memory"; }
+/* In front of the names of what belongs to them. */
+static const char *const memory_prefix[MEMORIES] = {[MEMORY_forward] = "", [MEMORY_train] = "train_", [MEMORY_next] = "next_"};
 
-bool api_leaves_out(const Unit *u, const Program *p, const Argument *a) { return p == u->forward && a->unread; }
+bool api_leaves_out(const Unit *u, const Program *p, const Argument *a) { return infers(u, p) && a->unread; }
 
 const char *api_argument(const Unit *u, const Program *p, const Argument *a)
 {
@@ -85,7 +88,7 @@ const char *api_argument(const Unit *u, const Program *p, const Argument *a)
     switch (a->kind) {
     case ARG_weights: return arena_printf(m, "%s%s_weights *w", p == u->step ? "" : "const ", u->net);
     case ARG_state: return arena_printf(m, "%s_state *s", u->net);
-    case ARG_memory: return arena_printf(m, "%s%s_%s *m", p == u->gradient ? "const " : "", u->net, memory_name(p != u->forward));
+    case ARG_memory: return arena_printf(m, "%s%s_%smemory *m", p == u->gradient ? "const " : "", u->net, memory_prefix[memory_of(u, p)]);
     case ARG_gradient: return arena_printf(m, "%s_weights *gradient", u->net);
     case ARG_input: return arena_printf(m, "const %s *%s", c_type(a->buffer->dtype, u->f64), a->name);
     case ARG_output: return arena_printf(m, "%s *%s", c_type(a->buffer->dtype, u->f64), a->name);
@@ -134,7 +137,7 @@ ApiNames api_names(const Unit *u)
         }
     }
     for (int i = 0; i < u->state.n; i++) a.state[i] = name_unique(&state, u->state.at[i].name);
-    for (int of = 0; of < 2; of++) {
+    for (int of = 0; of < MEMORIES; of++) {
         Names memory = {.arena = u->arena};
         a.memory[of] = NEW_ARRAY(u->arena, const char *, u->memory[of].n + 1);
         for (int i = 0; i < u->memory[of].n; i++) a.memory[of][i] = name_unique(&memory, u->memory[of].at[i].name);
@@ -182,11 +185,14 @@ static void write_struct(Writer *w, const Unit *u, const char *name, const Field
 /* The struct, and the function that begins it. */
 static void write_memory(Writer *w, const Unit *u, const ApiNames *names, int of)
 {
+    static const char *const keeps[MEMORIES] = {[MEMORY_forward] = "forward keeps", [MEMORY_train] = "the training functions keep",
+                                                [MEMORY_next] = "next keeps"};
     const Fields *f = &u->memory[of];
+    const char *prefix = memory_prefix[of];
     if (!f->n) return;
-    write_text(w, "/* What %s from call to call; %s_%sreset begins it. */", of ? "the training functions keep" : "forward keeps", u->net, of ? "train_" : "");
-    write_struct(w, u, memory_name(of), f->at, f->n, names->memory[of]);
-    write_open(w, "static inline void %s_%sreset(%s_%s *m)", u->net, of ? "train_" : "", u->net, memory_name(of));
+    write_text(w, "/* What %s from call to call; %s_%sreset begins it. */", keeps[of], u->net, prefix);
+    write_struct(w, u, arena_printf(u->arena, "%smemory", prefix), f->at, f->n, names->memory[of]);
+    write_open(w, "static inline void %s_%sreset(%s_%smemory *m)", u->net, prefix, u->net, prefix);
     for (int i = 0; i < f->n; i++) {
         Text start = {.arena = u->arena};
         text_real(&start, node_attr(f->at[i].node, ATTR_init)->init.a, u->f64);
@@ -206,13 +212,13 @@ static void write_size(Writer *w, const Unit *u, const char *what, long long val
 }
 
 /* Elements of one sample of each input and output; written once for all programs. */
-static void write_sizes(Writer *w, const Unit *u, const Program *p, Names *seen)
+static void write_sizes(Writer *w, const Unit *u, const Program *p, const char *prefix, Names *seen)
 {
     Arguments a = api_arguments(u, p);
     for (int i = 0; i < a.at.n; i++) {
         const Argument *x = &a.at.at[i];
         if ((x->kind != ARG_input && x->kind != ARG_output) || api_leaves_out(u, p, x)) continue;
-        const char *name = name_upper(u->arena, x->name);
+        const char *name = name_upper(u->arena, arena_printf(u->arena, "%s%s", prefix, x->name));
         if (map_find_name(&seen->taken, name) >= 0) continue;
         name_unique(seen, name);
         const Buffer *b = x->buffer;
@@ -242,10 +248,13 @@ static void write_all_sizes(Writer *w, const Unit *u, const ApiNames *names)
     write_text(w, "/* Tensors are row-major with the batch in front: element [sample][i][j]... */");
     if (u->forward) write_size(w, u, "BATCH", (long long)u->forward->graph->batch, "samples per call of forward");
     if (trains(u)) write_size(w, u, "TRAIN_BATCH", (long long)trains(u)->graph->batch, "samples per call of evaluate, gradient, step");
-    if (u->forward) write_sizes(w, u, u->forward, &seen);
+    if (u->next) write_size(w, u, "STEPS", (long long)u->next->graph->steps, "of the sequence that forward takes");
+    if (u->forward) write_sizes(w, u, u->forward, "", &seen);
     for (int i = 0; i < TRAIN_PROGRAMS; i++)
-        if (train_program(u, i)) write_sizes(w, u, train_program(u, i), &seen);
+        if (train_program(u, i)) write_sizes(w, u, train_program(u, i), "", &seen);
+    if (u->next) write_sizes(w, u, u->next, "next_", &seen);
     if (u->forward) write_size(w, u, "WORKSPACE_BYTES", (long long)workspace(u->forward), "scratch for forward");
+    if (u->next) write_size(w, u, "NEXT_WORKSPACE_BYTES", (long long)workspace(u->next), "scratch for next");
     if (trains(u)) write_size(w, u, "TRAIN_WORKSPACE_BYTES", (long long)train_workspace(u), "scratch for the others");
     write_text(w, "%s", "");
     write_text(w, "#define %s_MODEL_HASH 0x%016llxu /* of the weights' names, shapes and storage */",
@@ -258,7 +267,7 @@ static void write_all_sizes(Writer *w, const Unit *u, const ApiNames *names)
 static void write_argument_lines(Writer *w, const Unit *u, const Program *p)
 {
     Arguments a = api_arguments(u, p);
-    bool train = p != u->forward;
+    bool train = !infers(u, p);
     for (int i = 0; i < a.at.n; i++) {
         const Argument *x = &a.at.at[i];
         if ((x->kind != ARG_input && x->kind != ARG_output) || api_leaves_out(u, p, x)) continue;
@@ -328,6 +337,18 @@ static void write_prototype(Writer *w, const Unit *u, const Program *p, const ch
     write_blank(w);
 }
 
+static void write_step(Writer *w, const Unit *u, const ApiNames *names)
+{
+    const char *net = u->net, *upper = name_upper(u->arena, net);
+    write_memory(w, u, names, MEMORY_next);
+    Text t = {.arena = u->arena};
+    text_printf(&t, "One step of the sequence on %s_BATCH samples: the inputs of that step, and what forward gives for it, given the\n   steps before.", upper);
+    if (u->memory[MEMORY_next].n) text_printf(&t, " %s_next_reset(m) begins a sequence.", net);
+    if (u->next->graph->steps_end)
+        text_printf(&t, "\n   At most %s_STEPS steps, which m->steps[0] counts. A call beyond is safe, but gives nothing of use: reset first.", upper);
+    write_prototype(w, u, u->next, text_string(&t));
+}
+
 static void write_call_struct(Writer *w, const Unit *u)
 {
     write_text(w, "/* What changes from call to call. */");
@@ -355,7 +376,7 @@ static void write_training(Writer *w, const Unit *u, const ApiNames *names)
     write_blank(w);
     write_text(w, "/* What the optimiser remembers from step to step; all zeros before the first. */");
     write_struct(w, u, "state", u->state.at, u->state.n, names->state);
-    write_memory(w, u, names, 1);
+    write_memory(w, u, names, MEMORY_train);
     write_prototype(w, u, u->step, arena_printf(u->arena,
         "One step of training on %s_TRAIN_BATCH samples: w and s become their new values.%s%s", upper, u->accumulate > 1 ? arena_printf(u->arena,
         "\n   The weights move in each %lldth call, call->step %% %lld == %lld, by the mean gradient of %lld calls; s keeps the sum till then.",
@@ -477,12 +498,13 @@ const char *api_header(const Unit *u, const ApiNames *names)
     write_struct(&w, u, "weights", u->weights.at, u->weights.n, names->weight);
     write_embedded(&w, u);
     write_vocabulary(&w, u);
-    bool draws = u->forward && program_takes_call(u, u->forward);
-    if (trains(u) || draws) write_call_struct(&w, u);
-    write_memory(&w, u, names, 0);
+    bool draws = u->forward && program_takes_call(u, u->forward), step_draws = u->next && program_takes_call(u, u->next);
+    if (trains(u) || draws || step_draws) write_call_struct(&w, u);
+    write_memory(&w, u, names, MEMORY_forward);
     if (u->forward)
         write_prototype(&w, u, u->forward, arena_printf(u->arena, "Inference on %s_BATCH samples.%s", upper, !draws ? "" :
             "\n   The net draws random numbers: others for another call->seed or call->step, the same for the same."));
+    if (u->next) write_step(&w, u, names);
     if (trains(u)) write_training(&w, u, names);
     write_text(&w, "#ifdef __cplusplus");
     write_text(&w, "}");

@@ -142,7 +142,7 @@ const char *value_as_scalar(const Body *b, int value, const int *at);
 /* ---- parts of the files ---- */
 
 typedef struct ApiNames {          /* C names of the struct fields, and the hash of names, shapes and layouts */
-    const char **weight, **state, **memory[2];
+    const char **weight, **state, **memory[MEMORIES];
     uint64_t hash;
 } ApiNames;
 
@@ -156,7 +156,7 @@ typedef struct Argument { ArgumentKind kind; const Buffer *buffer; const char *n
 typedef struct Arguments { VEC(Argument) at; } Arguments;
 /* `unread`: an input that no kernel of the program reads; forward leaves it out. */
 Arguments api_arguments(const Unit *u, const Program *p);
-/* An input that forward does not take. */
+/* An input that inference does not take. */
 bool api_leaves_out(const Unit *u, const Program *p, const Argument *a);
 /* "const float *image" */
 const char *api_argument(const Unit *u, const Program *p, const Argument *a);

@@ -18,9 +18,11 @@ static void add_field(const Unit *u, Fields *all, int64_t *bytes, const Buffer *
     vec_push(u->arena, all, field);
 }
 
+int memory_of(const Unit *u, const Program *p) { return p == u->forward ? MEMORY_forward : p == u->next ? MEMORY_next : MEMORY_train; }
+
 static void add_fields(Unit *u, const Program *p)
 {
-    const int of = p != u->forward;
+    const int of = memory_of(u, p);
     for (int i = 0; p && i < p->buffer.n; i++) {
         const Buffer *b = p->buffer.at[i];
         if (b->base) continue;
@@ -39,12 +41,14 @@ int field_index(const Fields *f, const Buffer *b)
 
 void unit_fields(Unit *u)
 {
-    u->weights = u->state = u->memory[0] = u->memory[1] = (Fields){0};
-    u->weights_bytes = u->state_bytes = u->memory_bytes[0] = u->memory_bytes[1] = 0;
+    u->weights = u->state = (Fields){0};
+    u->weights_bytes = u->state_bytes = 0;
+    for (int of = 0; of < MEMORIES; of++) u->memory[of] = (Fields){0}, u->memory_bytes[of] = 0;
     add_fields(u, u->step);
     add_fields(u, u->gradient);
     add_fields(u, u->evaluate);
     add_fields(u, u->forward);
+    add_fields(u, u->next);
     if (!u->weights_bytes) u->weights_bytes = 64;      /* a struct has a member in C */
     if (!u->state_bytes) u->state_bytes = 64;
 }
@@ -169,7 +173,7 @@ void emit_unit(const Unit *u, Emitted *out)
     for (int i = 0; i < TRAIN_PROGRAMS; i++)
         if (train_program(u, i)) train[trains++] = train_program(u, i);
     add_file(u, out, arena_printf(u->arena, "%s.h", u->net), "how to call the net.", names.hash, api_header(u, &names));
-    if (u->forward) add_code(u, out, &names, "forward", "inference.", &u->forward, 1);
+    if (u->forward) add_code(u, out, &names, "forward", "inference.", (const Program *[]){u->forward, u->next}, 1 + (u->next != NULL));
     if (trains) add_code(u, out, &names, "backward", "evaluation, gradients and training steps.", train, trains);
     weights_write(u, &names, out);
     vocabulary_write(u, &names, out);

@@ -17,6 +17,9 @@ typedef struct Field {
 
 typedef struct Fields { Field *at; int n, cap; Map of; } Fields;    /* of: name to its place in `at` */
 
+/* Programs that keep the same between calls. */
+enum { MEMORY_forward, MEMORY_train, MEMORY_next, MEMORIES };
+
 /* What is written for one net. The programs' params agree in shape and layout where they share a name. */
 typedef struct Unit {
     Arena *arena;
@@ -29,6 +32,7 @@ typedef struct Unit {
     bool timed;                   /* for measuring: host functions time every kernel (see emit_host) */
     bool f64;                     /* all `float` are `double`, for gradient checks; scalar target only */
     const Program *forward;       /* NET_forward.c */
+    const Program *next;          /* there too: one step of a sequence; NULL without --step */
     const Program *evaluate;      /* NET_backward.c: the three below; all NULL without --train */
     const Program *gradient;
     const Program *step;
@@ -37,13 +41,15 @@ typedef struct Unit {
     int64_t weights_bytes;        /* sizeof NET_weights */
     Fields state;
     int64_t state_bytes;
-    Fields memory[2];             /* what the caller keeps from call to call: [0] of forward, [1] of the training programs */
-    int64_t memory_bytes[2];
+    Fields memory[MEMORIES];      /* what the caller keeps from call to call */
+    int64_t memory_bytes[MEMORIES];
     Embed embed;                  /* not none: every weight has node->value */
     const char *const *vocabulary;/* what each token stands for, written beside embedded weights; NULL: no text */
     int n_vocabulary;
 } Unit;
 
+/* MEMORY_ of a program. */
+int memory_of(const Unit *u, const Program *p);
 /* Fills weights, state and memory from the programs. */
 void unit_fields(Unit *u);
 /* Which field a buffer of the caller is. */
@@ -58,6 +64,7 @@ void emit_unit(const Unit *u, Emitted *out);
 
 /* NET_host.c, for netc's own use through dlopen, not for users:
        void netc_forward(void *const *p);   p: weights, memory, inputs ..., outputs ..., call where it draws, workspace, threads
+       void netc_next(void *const *p);      p: as netc_forward
        void netc_evaluate(void *const *p);  p: weights, memory, inputs ..., outputs ..., call, workspace, threads
        void netc_gradient(void *const *p);  p: weights, memory, inputs ..., gradient, outputs ..., call, workspace, threads
        void netc_step(void *const *p);      p: weights, state, memory, inputs ..., outputs ..., call, workspace, threads

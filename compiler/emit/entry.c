@@ -98,7 +98,7 @@ static const char *buffer_name(Entry *e, const Buffer *b, Tables *tables)
     case BUF_param: return arena_printf(a, "w->%s", e->api->weight[field_index(&u->weights, b)]);
     case BUF_state: return arena_printf(a, "s->%s", e->api->state[field_index(&u->state, b)]);
     case BUF_memory: {
-        const int of = e->program != u->forward;
+        const int of = memory_of(u, e->program);
         return arena_printf(a, "m->%s", e->api->memory[of][field_index(&u->memory[of], b)]);
     }
     case BUF_gradient: return arena_printf(a, "gradient->%s", e->api->weight[field_index(&u->weights, b)]);
@@ -232,7 +232,7 @@ static void write_unused(Writer *w, const Entry *e)
         const Argument *a = &e->arguments.at.at[i];
         bool unused = (a->kind == ARG_weights && !weights) || (a->kind == ARG_state && !state) || (a->kind == ARG_memory && !memory) || (a->kind == ARG_gradient && !gradient) ||
                       ((a->kind == ARG_input || a->kind == ARG_output) && !local_name(e, a->buffer));
-        if (unused && !splits(e) && !(e->program == e->unit->forward && a->unread)) write_line(w, "(void)%s;", a->name);
+        if (unused && !splits(e) && !api_leaves_out(e->unit, e->program, a)) write_line(w, "(void)%s;", a->name);
     }
 }
 

@@ -15,7 +15,7 @@ static void write_program(Writer *w, const Unit *u, const Program *p)
     Arguments a = api_arguments(u, p);
     Text t = {.arena = u->arena};
     for (int i = 0, written = 0; i < a.at.n; i++) {
-        if (p == u->forward && a.at.at[i].unread) continue;      /* in the array, but no argument of forward */
+        if (api_leaves_out(u, p, &a.at.at[i])) continue;      /* in the array, but no argument of the function */
         text_printf(&t, "%sp[%d]", written++ ? ", " : "", i);
     }
     write_blank(w);
@@ -129,6 +129,7 @@ void emit_host(const Unit *u, Emitted *out)
     }
     if (u->threads > 1) write_threads(&w);
     write_program(&w, u, u->forward);
+    write_program(&w, u, u->next);
     write_program(&w, u, u->evaluate);
     write_program(&w, u, u->gradient);
     write_program(&w, u, u->step);

@@ -145,6 +145,8 @@ typedef struct Graph {
     const char *net;
     Mode mode;
     int64_t batch;
+    int64_t steps;                 /* of the sequence of which the graph is one step; else 0 */
+    bool steps_end;                /* no step may follow the last */
     VEC(Node *) node;              /* operands before their users */
     VEC(Root) root;
     Span span;                     /* given to nodes made from now on */

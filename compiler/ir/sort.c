@@ -127,6 +127,8 @@ static Node *node_copy(Arena *a, const Node *n, Node *const *copies)
 Graph *graph_copy(const Graph *g)
 {
     Graph *copy = graph_new(g->arena, g->diag, g->net, g->mode, g->batch);
+    copy->steps = g->steps;
+    copy->steps_end = g->steps_end;
     for (int i = 0; i < g->node.n; i++)
         vec_push(g->arena, &copy->node, node_copy(g->arena, g->node.at[i], copy->node.at));
     for (int i = 0; i < g->root.n; i++) {

@@ -67,11 +67,12 @@ Expr *lower_value(Lower *l, const Node *n, const Affine *index)
 
 /* ---- buffers ---- */
 
-static BufferKind leaf_kind(const Node *n)
+/* Inference has no optimiser, and what it keeps is the caller's. */
+static BufferKind leaf_kind(const Lower *l, const Node *n)
 {
     static const BufferKind kinds[] = { [OP_input] = BUF_input, [OP_param] = BUF_param, [OP_state] = BUF_state,
                                         [OP_scalar] = BUF_scalar, [OP_constant] = BUF_constant };
-    return n->op == OP_state && n->batched ? BUF_memory : kinds[n->op];
+    return n->op == OP_state && (n->batched || l->program->graph->mode == MODE_infer) ? BUF_memory : kinds[n->op];
 }
 
 static bool is_leaf(const Node *n) { return n->op <= OP_constant; }
@@ -80,7 +81,7 @@ static void leaf_buffer(Lower *l, const Node *n)
 {
     Fate *p = fate_of(l, n);
     const char *name = name_take(l, n->name ? n->name : "constant");
-    p->buffer = buffer_new(l, leaf_kind(n), n->op == OP_constant ? name : n->name, n);
+    p->buffer = buffer_new(l, leaf_kind(l, n), n->op == OP_constant ? name : n->name, n);
     const Attr *data = n->op == OP_constant ? node_attr(n, ATTR_data) : NULL;
     if (!data) return;
     double *stored = NEW_ARRAY(l->arena, double, p->buffer->elements);

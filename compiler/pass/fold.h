@@ -2,6 +2,7 @@
 #ifndef NETC_PASS_FOLD_H
 #define NETC_PASS_FOLD_H
 
+#include "../loop/loop.h"
 #include "pass.h"
 
 /* A simpler node that means the same as n, or NULL. Operands of n are already folded. A rule may forget `batched`:
@@ -17,6 +18,8 @@ Node *folded(Graph *g, Node *n);
 void fold_graph(Graph *g, bool stops);
 /* Makes equal nodes one, and sorts. */
 void share_graph(Graph *g);
+/* The expression that an elementwise operator is; false for a cast. */
+bool op_expr(Op op, ExprKind *kind);
 bool contracts_equal(const Contract *x, const Contract *y);
 
 #endif

@@ -1,13 +1,11 @@
 /* fold_constant.c -- operators on numbers and on small tables of numbers. */
 #include "fold.h"
 
-#include "../loop/loop.h"
-
 #include <string.h>
 
 enum { TABLE_MAX = 4096 };  /* elements of a computed table: larger ones are cheaper computed than stored */
 
-static bool expr_of(Op op, ExprKind *kind)
+bool op_expr(Op op, ExprKind *kind)
 {
     for (int k = 0; k < EX_COUNT; k++)
         if (expr_args[k] && !strcmp(expr_names[k], op_info[op].name)) {
@@ -39,7 +37,7 @@ static Node *fold_elementwise(Graph *g, Node *n)
         if (!table_of(n->in[i], &in[i])) return NULL;
         numbers &= !in[i].step;
     }
-    if (!expr_of(n->op, &kind)) return NULL;
+    if (!op_expr(n->op, &kind)) return NULL;
     int64_t count = numbers ? 1 : shape_elements(n->shape);
     if (count > TABLE_MAX) return NULL;
     double *value = NEW_ARRAY(g->arena, double, count);

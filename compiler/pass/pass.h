@@ -29,6 +29,7 @@ typedef struct ResolveOptions {
     int64_t batch;                 /* at least 1 */
     const Define *define;
     int n_define;
+    bool step;                     /* infer: the graph of one step of a sequence (step.h) */
 } ResolveOptions;
 
 /* The graph of one net: blocks expanded, constants evaluated, shapes inferred. NULL after errors. */

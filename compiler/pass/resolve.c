@@ -636,6 +636,7 @@ Resolver *resolver_new(Model *m, const ResolveOptions *o, const char *net)
     Resolver *r = NEW(m->arena, Resolver);
     *r = (Resolver){.arena = m->arena, .model = m, .diag = m->diag, .options = o, .consts = scope_new(m->arena, NULL)};
     r->graph = graph_new(m->arena, m->diag, net, o->mode, o->batch);
+    if (o->step) r->steps = steps_new(r->graph);
     return r;
 }
 
@@ -653,7 +654,7 @@ Graph *resolve(Model *m, const ResolveOptions *options)
     resolve_states_end(r);
     if (m->diag->errors == errors && options->mode == MODE_infer && !r->graph->root.n)
         diag_error(m->diag, net->name_span.begin ? net->name_span : net->span, "the net `%s` has no output", name);
-    if (m->diag->errors > errors) {
+    if (m->diag->errors > errors || (r->steps && !steps_cut(r->steps))) {
         vec_push(m->arena, &m->broken, net);
         return NULL;
     }

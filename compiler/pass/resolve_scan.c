@@ -13,6 +13,7 @@ struct Scan {
     const Ast *yield;        /* of the present step, or NULL */
     int n_out;               /* values that a step yields */
     VEC(Node *) out;         /* of all steps so far, those of one step side by side */
+    bool once;               /* the steps are those of the net's sequence, of which the present one is wanted */
 };
 
 /* ---- sequences ---- */
@@ -43,8 +44,8 @@ static bool scan_sequences(Resolver *r, Scan *s)
     return true;
 }
 
-/* Element t of x along its first axis. */
-static Node *element(Resolver *r, Node *x, int64_t t)
+/* Element t of x along its first axis; of what is the same at every step, where one step is wanted, that of the present. */
+static Node *element(Resolver *r, const Scan *s, Node *x, int64_t t)
 {
     int64_t start[RANK_MAX] = {0};
     Shape box = x->shape, kept = x->shape;
@@ -52,7 +53,8 @@ static Node *element(Resolver *r, Node *x, int64_t t)
     box.dim[x->batched] = 1;
     kept.rank--;
     for (int d = x->batched; d < kept.rank; d++) kept.dim[d] = x->shape.dim[d + 1];
-    Node *cut = shape_equal(box, x->shape) ? x : node_slice(r->graph, x, start, box);
+    const bool same = s->once && time_of(r->steps, x).kind == TIME_none;
+    Node *cut = same ? steps_narrow(r->steps, x, x->batched) : shape_equal(box, x->shape) ? x : node_slice(r->graph, x, start, box);
     return node_reshape(r->graph, cut, kept);
 }
 
@@ -191,26 +193,145 @@ static void scan_step(Resolver *r, Scan *s, int64_t t)
     s->yield = NULL;
     r->graph->span = r->user.begin ? r->user : s->ast->span;
     for (int i = 0; i < s->n_in; i++)
-        vec_push(r->arena, &f->scope->binding, (Binding){s->ast->kid[0]->kid[i]->text, value_tensor(element(r, s->in[i], t))});
+        vec_push(r->arena, &f->scope->binding, (Binding){s->ast->kid[0]->kid[i]->text, value_tensor(element(r, s, s->in[i], t))});
     resolve_body(r, s->ast->kid[2]);
     f->scope = outer;
     f->scan = around;
 }
 
+/* ---- one step of a sequence: the body once, and what it carries is kept ---- */
+
+/* Whether the scan goes over the steps of the net's sequence. */
+static bool is_sequence(Resolver *r, const Scan *s)
+{
+    bool any = false;
+    for (int i = 0; r->steps && i < s->n_in; i++) {
+        const Time t = time_of(r->steps, s->in[i]);
+        any |= t.kind == TIME_bad || (t.kind == TIME_along && t.now == s->in[i]->batched);
+    }
+    return any;
+}
+
+static bool sequence_fits(Resolver *r, const Scan *s)
+{
+    for (int i = 0; i < s->n_in; i++) {
+        Node *x = s->in[i];
+        Time t = time_of(r->steps, x);
+        const bool constant = t.kind == TIME_none && can_narrow(x, x->batched);
+        if (t.kind == TIME_along && t.now == x->batched && t.past < 0) continue;
+        if (constant) continue;
+        if (t.kind != TIME_bad) t = (Time){.kind = TIME_bad, .where = x, .why = "this scan goes over the steps, and over something else that cannot be taken step by step"};
+        time_complain(r->steps, t, s->ast->span);
+        return false;
+    }
+    return true;
+}
+
+/* What the name is bound to before a step: a state, which the first step finds as the text has it. */
+static Node *state_before(Resolver *r, const char *name, Value start, Span span)
+{
+    Graph *g = r->graph;
+    double number = 0;
+    Node *x = value_to_node(r, start, span, "what a scan carries", true);
+    const bool is_number = is_one_number(x, &number);
+    Time t = time_of(r->steps, x);
+    Node *state = steps_state(r->steps, path_join(r->arena, r->frame->path, name), with_batch(r, sample_shape(x)), true, is_number ? number : 0);
+    if (is_number) return state;
+    if (t.kind != TIME_none && t.kind != TIME_start) {
+        if (t.kind != TIME_bad) t = (Time){.kind = TIME_bad, .where = x, .why = "a scan over the steps begins with what the steps bring"};
+        time_complain(r->steps, t, span);
+        return NULL;
+    }
+    int64_t axes[RANK_MAX];
+    for (int d = 0; d < x->shape.rank; d++) axes[d] = d + 1;
+    if (!x->batched) x = node_broadcast(g, x, state->shape, axes, true);
+    Node *first = node_binary(g, OP_eq, steps_position(r->steps), node_number(g, 0));
+    Node *before = node_where(g, node_broadcast(g, first, state->shape, NULL, true), x, state);
+    time_set(r->steps, before, TIME_present, -1);
+    return before;
+}
+
+static Node *state_of(Node *before) { return before->op == OP_where ? before->in[2] : before; }
+
+static void state_after(Resolver *r, Node *state, Value after, Span span)
+{
+    Node *x = value_to_node(r, after, span, "what a scan carries", true);
+    int64_t axes[RANK_MAX];
+    for (int d = 0; d < x->shape.rank; d++) axes[d] = d + 1;
+    if (!x->batched) x = node_broadcast(r->graph, x, state->shape, axes, true);
+    graph_root(r->graph, ROOT_update, state->name, x, state, span);
+}
+
+/* Once to see what is carried, once with states in its place. */
+static bool scan_present(Resolver *r, Scan *s)
+{
+    Scope *scope = r->frame->scope;
+    const int errors = r->diag->errors;
+    const int64_t draws = r->draws;
+    const Named named = names_now(r);
+    const Values before = scope_values(r, scope);
+    VEC(Node *) state = {0};
+    if (!sequence_fits(r, s)) return false;
+    scan_step(r, s, s->steps - 1);
+    if (r->diag->errors > errors || !all_carried_fit(r, s, scope, &before)) return false;
+    r->draws = draws;
+    s->out.n = 0;
+    names_restore(r, &named);
+    const Values after = scope_values(r, scope);
+    int k = 0;
+    for (Scope *at = scope; at; at = at->up)
+        for (int i = 0; i < at->binding.n; i++, k++) {
+            const bool carried = before.at[k].kind != VALUE_poison && !same_value(before.at[k], after.at[k]);
+            Node *x = carried ? state_before(r, at->binding.at[i].name, before.at[k], s->ast->span) : NULL;
+            if (carried && !x) return false;
+            vec_push(r->arena, &state, x);
+            if (x) at->binding.at[i].value = value_tensor(x);
+        }
+    scan_step(r, s, s->steps - 1);
+    k = 0;
+    for (Scope *at = scope; at; at = at->up)
+        for (int i = 0; i < at->binding.n; i++, k++)
+            if (state.at[k]) state_after(r, state_of(state.at[k]), at->binding.at[i].value, s->ast->span);
+    return r->diag->errors == errors;
+}
+
+/* The i-th value of the present step, standing for the sequence of them. */
+static Value present(Resolver *r, const Scan *s, int i)
+{
+    Node *x = s->out.at[i];
+    Shape all = {.rank = 1, .dim = {r->graph->batch}};
+    int64_t axes[RANK_MAX];
+    if (x->batched) axes[0] = 0;
+    all.dim[all.rank++] = s->steps;
+    for (int d = x->batched; d < x->shape.rank; d++) axes[d] = all.rank, all.dim[all.rank++] = x->shape.dim[d];
+    Node *stack = node_broadcast(r->graph, x, all, axes, true);
+    time_set(r->steps, stack, TIME_along, 1);
+    return value_tensor(stack);
+}
+
+/* ---- all steps ---- */
+
+static bool scan_all(Resolver *r, Scan *s)
+{
+    const int errors = r->diag->errors;
+    const Named named = names_now(r);
+    for (int64_t t = 0; t < s->steps; t++) {
+        const Values before = scope_values(r, r->frame->scope);
+        if (!iteration(r, s->ast->span)) return false;
+        if (t) names_restore(r, &named);
+        scan_step(r, s, t);
+        if (r->diag->errors > errors || !all_carried_fit(r, s, r->frame->scope, &before)) return false;
+    }
+    return true;
+}
+
 Value resolve_scan(Resolver *r, const Ast *a)
 {
     Scan s = {.ast = a};
-    const int errors = r->diag->errors;
     if (!scan_sequences(r, &s)) return value_poison();
-    const Named named = names_now(r);
-    for (int64_t t = 0; t < s.steps; t++) {
-        const Values before = scope_values(r, r->frame->scope);
-        if (!iteration(r, a->span)) return value_poison();
-        if (t) names_restore(r, &named);
-        scan_step(r, &s, t);
-        if (r->diag->errors > errors || !all_carried_fit(r, &s, r->frame->scope, &before)) return value_poison();
-    }
+    s.once = is_sequence(r, &s);
+    if (!(s.once ? scan_present(r, &s) : scan_all(r, &s))) return value_poison();
     Value all = {.kind = VALUE_tuple, .n = s.n_out, .item = NEW_ARRAY(r->arena, Value, s.n_out + 1)};
-    for (int i = 0; i < s.n_out; i++) all.item[i] = stacked(r, &s, i);
+    for (int i = 0; i < s.n_out; i++) all.item[i] = s.once ? present(r, &s, i) : stacked(r, &s, i);
     return all;
 }

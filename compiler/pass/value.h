@@ -3,6 +3,7 @@
 #define NETC_VALUE_H
 
 #include "pass.h"
+#include "step.h"
 
 typedef enum ValueKind {
     VALUE_poison,    /* an error was reported; silences what follows */
@@ -117,6 +118,7 @@ typedef struct Resolver {
     Map shared_at;           /* path to its place there */
     int calls;               /* of nets so far */
     VEC(Loss) loss;
+    Steps *steps;            /* where the graph of one step is wanted, else NULL */
 } Resolver;
 
 /* An error at the place the user wrote: inside the prelude, at the user's call, with a note on the block. */

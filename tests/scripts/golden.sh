@@ -16,8 +16,10 @@ for file in *.net; do
         stage=${want#"$name".}
         case $stage in
         net) continue ;;
+        step.err) "$top/$B/netc" emit --step "$file" -o "$top/$T" 2>"$top/$T/out" ;;
         err) "$top/$B/netc" check "$file" 2>"$top/$T/out" ;;
         fmt) "$top/$B/netc" fmt "$file" >"$top/$T/out" ;;
+        step-*) "$top/$B/netc" dump --step --after="${stage#step-}" "$file" >"$top/$T/out" 2>&1 ;;
         train-*) "$top/$B/netc" dump --train --after="${stage#train-}" "$file" >"$top/$T/out" 2>&1 ;;
         *) "$top/$B/netc" dump --after="$stage" "$file" >"$top/$T/out" 2>&1 ;;
         esac

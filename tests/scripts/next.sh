@@ -1,0 +1,82 @@
+#!/bin/sh
+# next.sh -- NET_next called for every step of a sequence gives what NET_forward gives for the whole, on every target this
+# machine runs; a reset begins anew; two sequences do not disturb each other.
+B=${B:-build}
+N=$B/netc
+T=$B/tests/next
+mkdir -p "$T"
+nets=$(ls tests/steps/*.net)
+
+run() {  # DIRECTORY ARGUMENT...
+    into=$1
+    shift
+    "$B/tests/three" --step --dir "$T/$into" "$@" $nets || [ $? = 1 ] || echo "FAIL three --step $* stopped"
+}
+here() { "$N" targets | grep -q "^$1 .*yes"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+run native --batch 3 --flags "-O0"
+if [ "$mode" = all ]; then
+    nets="$nets examples/text/char_gru.net examples/text/names_transformer.net"
+    run f64 --f64 --batch 1
+    for cc in gcc clang; do
+        have $cc || { echo "skip next: no $cc"; continue; }
+        for target in scalar sse avx2 avx512; do
+            here $target && run $cc.$target --target $target --cc $cc --batch 1 --flags "-O2"
+        done
+        run $cc.threads --threads 3 --cc $cc --flags "-O1 -g -fsanitize=thread"
+        run $cc.sanitize --batch 3 --cc $cc --flags "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+    done
+    if have aarch64-linux-gnu-gcc && have qemu-aarch64; then
+        run neon --target neon --batch 1 --cc aarch64-linux-gnu-gcc --flags "-O2 -static" --run qemu-aarch64
+    else
+        echo "skip next: no aarch64-linux-gnu-gcc with qemu-aarch64"
+    fi
+fi
+
+# program NET: by the header alone, under the sanitizers: two sequences in turn, one of them begun anew after some steps
+program() {
+    "$N" emit "tests/steps/$1.net" --step --target native -o "$T/$1" || { echo "FAIL emit --step $1"; return; }
+    sed "s/NET/$(echo "$1" | tr a-z A-Z)/g; s/net/$1/g" >"$T/$1/main.c" <<'C'
+#include <stdio.h>
+#include <string.h>
+#include "net.h"
+
+static net_weights w;
+static net_next_memory one, two;
+static _Alignas(64) unsigned char workspace[NET_NEXT_WORKSPACE_BYTES];
+
+static void step(net_next_memory *m, float (*y)[11], int t)
+{
+    const int32_t text = (t * t + 3) % 11;
+    net_next(&w, m, &text, y[t], workspace);
+    memset(workspace, 0xff, sizeof workspace);
+}
+
+int main(void)
+{
+    static float a[NET_STEPS][11], b[NET_STEPS][11], c[NET_STEPS][11];
+    float *number = (float *)(void *)&w;
+    for (size_t i = 0; i < sizeof w / sizeof *number; i++) number[i] = (float)(i % 31) / 31 - 0.5f;
+    net_next_reset(&one);
+    memset(&two, 0xff, sizeof two);
+    net_next_reset(&two);
+    for (int t = 0; t < NET_STEPS; t++) {
+        step(&one, a, t);
+        if (t % 2) step(&two, b, t / 2);
+    }
+    net_next_reset(&one);
+    for (int t = 0; t < NET_STEPS; t++) step(&one, c, t);
+    if (a[0][0] >= a[1][0] && a[0][0] <= a[1][0]) return 1;
+    if (memcmp(a, b, sizeof a / NET_STEPS * (NET_STEPS / 2))) return 2;
+    if (memcmp(a, c, sizeof a)) return 3;
+    for (int t = 0; t < 3; t++) step(&one, a, t);          /* beyond the last step: safe */
+    return 0;
+}
+C
+    if ${CC:-cc} -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror \
+        -o "$T/$1/main" "$T/$1/main.c" "$T/$1/$1_forward.c" -lm >"$T/log" 2>&1 && "$T/$1/main" >"$T/log" 2>&1; then echo "ok a program steps through $1"
+    else echo "FAIL a program that steps through $1: $?"; cat "$T/log"; fi
+}
+program gpt
+exit 0

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-    PACK_REUSE = 64,               /* a weight used so often may be copied into another order first */
+    PACK_REUSE = 64,               /* what is used so often may be copied into another order first */
     LANES = 16                     /* of the widest target: all read the same tensors */
 };
 
@@ -340,27 +340,42 @@ static Node *packed(Graph *g, Node *x, const Order *order)
     return x->link = copy;
 }
 
-/* Weights whose lanes lie apart (as a data gradient finds them) are copied, where each is used many times. */
+/* The dimension of x along which its memory runs; a transposed tensor is not stored, but read where it lies. */
+static int running_dimension(Layout *l, const Node *x)
+{
+    if (x->op == OP_transpose && !x->has_layout) {
+        const int64_t *axes = node_ints(x, ATTR_axes);
+        const int in = running_dimension(l, x->in[0]);
+        for (int d = 0; d < x->shape.rank; d++)
+            if (axes[d] == in) return d;
+    }
+    const Order order = order_of(l, x);
+    int last = order.rank - 1;
+    while (last > 0 && x->shape.dim[order.dim[last]] == 1) last--;
+    return order.dim[last];
+}
+
+/* An operand whose lanes lie apart (as a data gradient finds weights, and a product with every key the keys) is copied, where
+   each element is used many times. */
 static void pack(Layout *l, Node *n)
 {
     const Contract *c = node_attr(n, ATTR_contract)->contract;
     Node *x = n->in[1];
-    int lane = x->batched || !n->batched ? -1 : lane_dimension(l, n, c, &c->b);
-    Order order = order_of(l, x), moved = { 0 };
+    const int lane = n->batched ? lane_dimension(l, n, c, &c->b) : -1;
+    const Order order = order_of(l, x);
+    Order moved = { 0 };
     int64_t points = 1;
     for (int i = 0; i < c->n_axes; i++) points *= c->extent[i];
     double number;
     if (lane < 0 || node_is_number(x, &number) || points / shape_elements(x->shape) < PACK_REUSE) return;
-    int last = order.rank - 1;
-    while (last > 0 && x->shape.dim[order.dim[last]] == 1) last--;
-    if (order.dim[last] == lane) return;
+    if (running_dimension(l, x) == lane || (x->batched && uses_any(&c->a, &c->b.dim[lane]))) return;
     for (int k = 0; k < order.rank; k++)
         if (order.dim[k] != lane) moved.dim[moved.rank++] = order.dim[k];
     moved.dim[moved.rank++] = (signed char)lane;
     n->in[1] = packed(l->graph, x, &moved);
 }
 
-/* needs: contractions that gather; leaves: has_layout where a tensor is not row-major, copies of weights. */
+/* needs: contractions that gather; leaves: has_layout where a tensor is not row-major, copies of operands. */
 void pass_layout(Graph *g, const PassContext *context)
 {
     (void)context;

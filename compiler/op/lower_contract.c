@@ -1,8 +1,13 @@
-/* lower_contract.c -- sums of products: one kernel whose axes are the contraction's, or for a long sum one after the other. */
+/* lower_contract.c -- sums of products: one kernel whose axes are the contraction's; for a long sum several, one after the other;
+   several too where rows at the border see little but padding. */
 #include "lower.h"
 
 /* Of a sum over so many steps an operand's columns would not stay in the cache from row to row, where there are rows. */
 enum { SUM_LONG = 8192, SUM_PART = 2048, ROWS_LEAST = 16 };
+
+/* Rows go by what they see where there is so much to multiply, and so little of it is left. */
+enum { TRIM_LEAST = 1 << 20 };
+static const double TRIM_SHARE = 0.9;
 
 /* The dimension that the axis is alone, with step 1; -1 when there is none. */
 static int alone_in(const IndexMap *m, int axis)
@@ -72,24 +77,18 @@ static bool covers(const Node *n, const Contract *c)
     return points == shape_elements(n->shape);
 }
 
-/* Some steps of the sum along one axis. */
-typedef struct Part { int axis; int64_t from, steps; } Part;
-
-static void lower_part(Lower *l, const Node *n, const Contract *c, const Part *part)
+static void lower_part(Lower *l, const Node *n, const Contract *c, const char *suffix, bool accumulate)
 {
     Affine by[AXES_MAX], index[RANK_MAX];
     bool done[AXES_MAX] = { 0 };
     int order[RANK_MAX];
-    Kernel *k = kernel_begin_part(l, n, part->from ? "_more" : "");
+    Kernel *k = kernel_begin_part(l, n, suffix);
     k->reduce = REDUCE_sum;
-    k->accumulate = part->from > 0;
+    k->accumulate = accumulate;
     stored_order(stored_buffer(l, n), order);
     for (int i = 0; i < c->out.rank; i++) add_out_axes(l, k, n, c, order[i], by, done);
-    for (int i = 0; i < c->n_axes; i++) {
-        const bool in_part = i == part->axis;
-        if (!done[i]) by[i] = kernel_axis(l, k, in_part ? part->steps : c->extent[i], reduce_axis_name(l, n, c, i), true);
-        if (in_part) by[i] = affine_add(by[i], affine_constant(part->from));
-    }
+    for (int i = 0; i < c->n_axes; i++)
+        if (!done[i]) by[i] = kernel_axis(l, k, c->extent[i], reduce_axis_name(l, n, c, i), true);
     map_index(&c->a, by, index);
     Expr *a = lower_value(l, n->in[0], index);
     map_index(&c->b, by, index);
@@ -97,6 +96,19 @@ static void lower_part(Lower *l, const Node *n, const Contract *c, const Part *p
     map_index(&c->out, by, index);
     kernel_end(l, k, n, ex_binary(l->arena, EX_mul, a, b), index);
 }
+
+/* The contraction over some steps of one axis. */
+static Contract part_of(const Contract *c, int axis, int64_t from, int64_t steps)
+{
+    Contract part = *c;
+    IndexMap *const map[] = { &part.a, &part.b, &part.out };
+    for (size_t i = 0; i < LENGTH(map); i++)
+        for (int d = 0; d < map[i]->rank; d++) map[i]->dim[d].offset += from * affine_coef(&map[i]->dim[d], axis);
+    part.extent[axis] = steps;
+    return part;
+}
+
+/* ---- long sums ---- */
 
 /* How many elements of the result each element of an operand is for. */
 static int64_t readers(const Contract *c, const IndexMap *operand)
@@ -116,17 +128,94 @@ static int long_axis(const Lower *l, const Node *n, const Contract *c)
     return -1;
 }
 
+static void lower_steps(Lower *l, const Node *n, const Contract *c, const char *suffix)
+{
+    const int axis = long_axis(l, n, c);
+    if (axis < 0) lower_part(l, n, c, suffix, false);
+    for (int64_t from = 0; axis >= 0 && from < c->extent[axis]; from += SUM_PART) {
+        const int64_t left = c->extent[axis] - from;
+        Contract part = part_of(c, axis, from, left < SUM_PART ? left : SUM_PART);
+        lower_part(l, n, &part, from ? "_more" : suffix, from > 0);
+    }
+}
+
+/* ---- rows that see less than the window ---- */
+
+/* Rows of the result, and what of the window along them lies within what was padded. */
+typedef struct Rows { int axis, window; int64_t low, high; const Affine *at; } Rows;
+
+/* The first dimension of a padded operand along which a row of the result sees a window; false where there is none. */
+static bool find_rows(const Node *n, const Contract *c, Rows *r)
+{
+    const Node *x = n->in[0];
+    if (x->op != OP_pad || node_real(x, ATTR_value) != 0) return false;
+    for (int d = 0; d < c->a.rank; d++) {
+        *r = (Rows){ .axis = -1, .window = -1, .low = node_ints(x, ATTR_low)[d], .at = &c->a.dim[d] };
+        r->high = r->low + x->in[0]->shape.dim[d];
+        for (int t = 0; t < r->at->n; t++) *(anywhere_in(&c->out, r->at->term[t].axis) >= 0 ? &r->axis : &r->window) = r->at->term[t].axis;
+        if (r->at->n == 2 && r->axis >= 0 && r->window >= 0 && r->high - r->low < x->shape.dim[d]) return true;
+    }
+    return false;
+}
+
+/* Whether the step of the window sees more than padding from one of the rows [from, to). */
+static bool sees(const Rows *r, int64_t from, int64_t to, int64_t step)
+{
+    int64_t first = r->at->offset + step * affine_coef(r->at, r->window), stride = affine_coef(r->at, r->axis);
+    for (int64_t row = from; row < to; row++)
+        if (first + row * stride >= r->low && first + row * stride < r->high) return true;
+    return false;
+}
+
+/* The steps of the window that rows [from, to) need; at least one. */
+static void window_of(const Rows *r, const Contract *c, int64_t from, int64_t to, int64_t *first, int64_t *steps)
+{
+    int64_t end = c->extent[r->window];
+    for (*first = 0; *first < end - 1 && !sees(r, from, to, *first); ++*first) continue;
+    while (end > *first + 1 && !sees(r, from, to, end - 1)) end--;
+    *steps = end - *first;
+}
+
+/* The end of the rows that go together with row `from`: as many as see the whole window, others alone. */
+static int64_t rows_end(const Rows *r, const Contract *c, int64_t from)
+{
+    const int64_t all = c->extent[r->axis];
+    int64_t first, steps, to = from;
+    do window_of(r, c, to, to + 1, &first, &steps);
+    while (steps == c->extent[r->window] && ++to < all);
+    return to > from ? to : from + 1;
+}
+
+/* The share of the multiplications that is left when rows go by what they see. */
+static double share_left(const Rows *r, const Contract *c)
+{
+    int64_t first, steps, sum = 0;
+    for (int64_t from = 0, to; from < c->extent[r->axis]; from = to) {
+        to = rows_end(r, c, from);
+        window_of(r, c, from, to, &first, &steps);
+        sum += (to - from) * steps;
+    }
+    return (double)sum / (double)(c->extent[r->axis] * c->extent[r->window]);
+}
+
+static void lower_rows(Lower *l, const Node *n, const Contract *c, const Rows *r)
+{
+    for (int64_t from = 0, to, first, steps; from < c->extent[r->axis]; from = to) {
+        to = rows_end(r, c, from);
+        window_of(r, c, from, to, &first, &steps);
+        Contract rows = part_of(c, r->axis, from, to - from), part = part_of(&rows, r->window, first, steps);
+        lower_steps(l, n, &part, from ? "_rows" : "");
+    }
+}
+
 void lower_contract(Lower *l, const Node *n)
 {
     const Contract *c = node_attr(n, ATTR_contract)->contract;
-    Part part = { .axis = long_axis(l, n, c) };
-    const int64_t whole = part.axis < 0 ? 1 : c->extent[part.axis], most = part.axis < 0 ? 1 : SUM_PART;
-    if (!covers(n, c)) kernel_fill(l, n, 0);
-    for (; part.from < whole; part.from += most) {
-        part.steps = whole - part.from < most ? whole - part.from : most;
-        lower_part(l, n, c, &part);
-    }
+    Rows rows;
     int64_t steps = 1;
     for (int i = 0; i < c->n_axes; i++) steps *= c->extent[i];
+    if (!covers(n, c)) kernel_fill(l, n, 0);
+    if (steps >= TRIM_LEAST && find_rows(n, c, &rows) && share_left(&rows, c) <= TRIM_SHARE) lower_rows(l, n, c, &rows);
+    else lower_steps(l, n, c, "");
     l->program->multiply_adds += steps;
 }

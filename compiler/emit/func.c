@@ -216,7 +216,10 @@ static void write_vector_store(Body *b, int root, const Buffer *memory, const Af
     const char *to = !strcmp(address, "0") ? out : arena_printf(b->arena, "%s + %s", out, address);
     int64_t step = affine_coef(store, b->plan.lane);
     int tail = instance_tail(b, at);
-    if (step != 1) {
+    if (step == 2 && !*type && !b->nest->kernel->accumulate) {
+        kind = "_2";
+        more = arena_printf(b->arena, ", %d", tail ? tail : b->target->lanes);
+    } else if (step != 1) {
         kind = "_s";
         more = arena_printf(b->arena, ", %lld, %d", (long long)step, tail ? tail : b->target->lanes);
     } else if (tail) {

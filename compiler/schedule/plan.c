@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum {
+    MASKED = 16,                                /* vectors that are stored in parts at no cost */
     L1_BYTES = 32 << 10, L2_BYTES = 512 << 10, L2_SLOWER = 4,       /* a load from the second cache, next to one from the first */
     TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8,
     BLOCK_VALUES = 6               /* a block holds a vector of each for every lane */
@@ -82,7 +83,7 @@ static double lane_cost(const Nest *n, int lane, int lanes)
 {
     double out = points(n, false), reduce = reduces(n) ? points(n, true) : 1;
     int64_t step = lane < 0 || lane >= n->n_out ? 0 : affine_coef(&n->store, lane);
-    double store = lane < 0 || lane >= n->n_out || step == 1 ? 1 : 1.5 * lanes;
+    double store = lane < 0 || lane >= n->n_out || step == 1 ? 1 : step == 2 && lanes == MASKED ? 4 : 1.5 * lanes;
     if (lane >= 0) {
         double filled = ceil((double)n->axis[lane].extent / lanes) / (double)n->axis[lane].extent;
         if (lane < n->n_out) out *= filled;

@@ -35,6 +35,8 @@ HELPER vf vload_n(const float *p, int n) { return (vf)_mm256_maskload_ps(p, (__m
 
 HELPER void vstore_n(float *p, int n, vf x) { _mm256_maskstore_ps(p, (__m256i)(vlanes() < vset1_i(n)), (__m256)x); }
 
+HELPER void vstore_2(float *p, int n, vf x) { vstore_s(p, 2, n, x); }
+
 HELPER float hsum(vf x)
 {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128((__m256)x), _mm256_extractf128_ps((__m256)x, 1));

@@ -27,6 +27,15 @@ HELPER vf vload_n(const float *p, int n) { return (vf)_mm512_maskz_loadu_ps((__m
 
 HELPER void vstore_n(float *p, int n, vf x) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x); }
 
+/* n elements, 2 apart; what lies between them stays. */
+HELPER void vstore_2(float *p, int n, vf x)
+{
+    const vi pairs = { 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7 };
+    const uint32_t lanes = 0x55555555u & (n == VW ? ~0u : (1u << 2 * n) - 1);
+    _mm512_mask_storeu_ps(p, (__mmask16)lanes, _mm512_permutexvar_ps((__m512i)pairs, (__m512)x));
+    if (2 * n > VW) _mm512_mask_storeu_ps(p + VW, (__mmask16)(lanes >> 16), _mm512_permutexvar_ps((__m512i)(pairs + 8), (__m512)x));
+}
+
 HELPER float hsum(vf x) { return _mm512_reduce_add_ps((__m512)x); }
 
 HELPER float hmax(vf x) { return _mm512_reduce_max_ps((__m512)x); }

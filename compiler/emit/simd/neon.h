@@ -34,6 +34,8 @@ HELPER void vstore_n(float *p, int n, vf x)
         if (i < n) p[i] = x[i];
 }
 
+HELPER void vstore_2(float *p, int n, vf x) { vstore_s(p, 2, n, x); }
+
 HELPER float hsum(vf x) { return vaddvq_f32((float32x4_t)x); }
 
 HELPER float hmax(vf x) { return smax(smax(x[0], x[1]), smax(x[2], x[3])); }

@@ -38,6 +38,8 @@ HELPER void vstore_n(float *p, int n, vf x)
         if (i < n) p[i] = x[i];
 }
 
+HELPER void vstore_2(float *p, int n, vf x) { vstore_s(p, 2, n, x); }
+
 HELPER float hsum(vf x)
 {
     const __m128 two = _mm_add_ps((__m128)x, _mm_movehl_ps((__m128)x, (__m128)x));

@@ -172,12 +172,14 @@ static Order sample_order(const Contract *c)
     return order_by(c->a.rank, key);
 }
 
+/* What a number alone spreads (the gradient of a mean) lies as its reader does. */
 static void propose_contract(Layout *l, const Node *n)
 {
     const Contract *c = node_attr(n, ATTR_contract)->contract;
+    double number;
     if (!n->in[1]->batched) propose(l, n->in[1], weight_order(c, &c->b, &c->a));
     if (!n->in[0]->batched && n->in[1]->batched) propose(l, n->in[0], weight_order(c, &c->a, &c->b));
-    if (n->batched && n->shape.rank >= 3) propose(l, n, result_order(n, c));
+    if (n->batched && n->shape.rank >= 3 && !node_is_number(n->in[1], &number)) propose(l, n, result_order(n, c));
     if (n->in[0]->batched && !n->in[1]->batched && n->in[0]->shape.rank >= 3) propose(l, n->in[0], sample_order(c));
 }
 

@@ -5,13 +5,17 @@
 
 #include <string.h>
 
-enum { LINE = 16 };                /* f32 in a cache line */
+enum {
+    LINE = 16,                     /* f32 in a cache line */
+    BLOCK_BYTES = 640 << 10        /* of transformed tiles at a time: they stay in the second cache */
+};
 
+/* The tiles of some samples. */
 typedef struct Tiles {
     Lower *l;
     const Node *n;
     const Winograd *form;
-    int64_t samples, in, out, down, across;   /* channels, tiles down and across an image */
+    int64_t first, samples, in, out, down, across;   /* channels, tiles down and across an image */
 } Tiles;
 
 static Affine plus(Affine x, int64_t by) { return affine_add(x, affine_constant(by)); }
@@ -87,10 +91,10 @@ static void transform_input(const Tiles *t, Buffer *to)
     Square x, y;
     Kernel *k = kernel_begin_part(l, t->n, "_tiles");
     Affine n = kernel_axis(l, k, t->samples, "n", false), down = kernel_axis(l, k, t->down, "y", false);
-    Affine across = kernel_axis(l, k, t->across, "x", false), c = kernel_axis(l, k, t->in, "c", false);
+    Affine across = kernel_axis(l, k, t->across, "x", false), c = kernel_axis(l, k, t->in, "c", false), sample = plus(n, t->first);
     for (int i = 0; i < size; i++)
         for (int j = 0; j < size; j++)
-            x[i][j] = lower_value(l, t->n->in[0], (Affine[]){ n, c, plus(affine_scale(down, tile), i), plus(affine_scale(across, tile), j) });
+            x[i][j] = lower_value(l, t->n->in[0], (Affine[]){ sample, c, plus(affine_scale(down, tile), i), plus(affine_scale(across, tile), j) });
     apply_both(l, t->form->bt, size, size, size, x, y, k);
     for (int j = 0; j < size; j++)
         for (int i = 0; i < size; i++)
@@ -141,7 +145,7 @@ static void transform_part(const Tiles *t, Buffer *from, const Part *p)
     apply_both(l, t->form->at, p->high, p->wide, size, x, y, k);
     for (int j = 0; j < p->wide; j++)
         for (int i = 0; i < p->high; i++) {
-            Affine at[] = { n, o, plus(affine_scale(down, tile), i), plus(affine_scale(across, tile), j) };
+            Affine at[] = { plus(n, t->first), o, plus(affine_scale(down, tile), i), plus(affine_scale(across, tile), j) };
             kernel_store_part(l, k, t->n, y[i][j], at);
         }
 }
@@ -160,13 +164,24 @@ static void transform_output(const Tiles *t, Buffer *from)
         }
 }
 
+/* The most samples, a part of all, whose transformed tiles stay in the cache together. */
+static int64_t samples_of_block(const Tiles *t)
+{
+    const int64_t sample = (int64_t)sizeof(float) * t->form->size * t->form->size * t->down * t->across * (t->in + t->out);
+    int64_t block = t->samples;
+    while (block > 1 && (t->samples % block || block * sample > BLOCK_BYTES)) block--;
+    return block;
+}
+
 void lower_winograd(Lower *l, const Node *n)
 {
     const Winograd *form = winograd_form(node_int(n, ATTR_tile));
-    const Tiles t = { .l = l, .n = n, .form = form, .samples = n->shape.dim[0], .in = n->in[0]->shape.dim[1], .out = n->shape.dim[1],
-                      .down = winograd_tiles(form, n->shape.dim[2]), .across = winograd_tiles(form, n->shape.dim[3]) };
-    Buffer *x = transformed(&t, "tiles", t.in), *y = transformed(&t, "products", t.out);
-    transform_input(&t, x);
-    multiply(&t, x, y);
-    transform_output(&t, y);
+    Tiles t = { .l = l, .n = n, .form = form, .samples = n->shape.dim[0], .in = n->in[0]->shape.dim[1], .out = n->shape.dim[1],
+                .down = winograd_tiles(form, n->shape.dim[2]), .across = winograd_tiles(form, n->shape.dim[3]) };
+    for (t.samples = samples_of_block(&t); t.first < n->shape.dim[0]; t.first += t.samples) {
+        Buffer *x = transformed(&t, "tiles", t.in), *y = transformed(&t, "products", t.out);
+        transform_input(&t, x);
+        multiply(&t, x, y);
+        transform_output(&t, y);
+    }
 }

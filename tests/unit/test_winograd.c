@@ -92,6 +92,24 @@ START_TEST(borders)
 }
 END_TEST
 
+static int kernels(void)
+{
+    return graph_lower(graph, "forward", &(LowerOptions){ 0 })->kernel.n;
+}
+
+/* Samples whose tiles are too large together are transformed, multiplied and stored block by block. */
+START_TEST(blocks)
+{
+    output(relu(conv(image(2, 4, 11, 13), "conv", 6, 3, 1, 1)));
+    keeps_meaning(tiles[_i], 1);
+    const int together = kernels();
+    begin(MODE_infer);
+    output(relu(conv(image(4, 31, 38, 37), "conv", 33, 3, 1, 1)));
+    keeps_meaning(tiles[_i], 1);
+    ck_assert_int_gt(kernels(), together + 4);
+}
+END_TEST
+
 /* Two forward, and the gradient for the data of the second. */
 START_TEST(gradients)
 {
@@ -197,6 +215,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, forward, 0, LENGTH(sizes) * LENGTH(tiles));
     tcase_add_loop_test(t, borders, 0, LENGTH(tiles));
+    tcase_add_loop_test(t, blocks, 0, LENGTH(tiles));
     tcase_add_loop_test(t, gradients, 0, LENGTH(tiles));
     tcase_add_loop_test(t, others, 0, LENGTH(tiles));
     tcase_add_test(t, off_by_default);

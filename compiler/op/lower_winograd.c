@@ -1,5 +1,6 @@
 /* lower_winograd.c -- a 3x3 convolution by minimal filtering: the tiles of x are transformed, multiplied as matrices for
-   each of the size x size places of a tile, and transformed back. Everything a tile needs is in registers. */
+   each of the size x size places of a tile, and transformed back. Everything a tile needs is in registers. The gradient for
+   the transformed weights multiplies tiles of x by tiles of dy. */
 #include "lower.h"
 #include "winograd.h"
 
@@ -150,19 +151,64 @@ static void transform_part(const Tiles *t, Buffer *from, const Part *p)
         }
 }
 
-/* Whole tiles, and those that reach over the edges. */
-static void transform_output(const Tiles *t, Buffer *from)
+/* Whole tiles, and those that reach over the edges of `image`. */
+static void transform_parts(const Tiles *t, const Node *image, Buffer *tiles, void (*transform)(const Tiles *t, Buffer *tiles, const Part *p))
 {
     const int tile = t->form->tile;
-    const int64_t high = t->n->shape.dim[2], wide = t->n->shape.dim[3];
+    const int64_t high = image->shape.dim[2], wide = image->shape.dim[3];
     const int64_t rows[] = { high / tile, high % tile != 0 }, columns[] = { wide / tile, wide % tile != 0 };
     for (int r = 0; r < 2; r++)
         for (int c = 0; c < 2; c++) {
             const Part p = { r ? rows[0] : 0, rows[r], c ? columns[0] : 0, columns[c],
                              r ? (int)(high % tile) : tile, c ? (int)(wide % tile) : tile };
-            if (p.rows && p.columns) transform_part(t, from, &p);
+            if (p.rows && p.columns) transform(t, tiles, &p);
         }
 }
+
+/* ---- the gradient for weights ---- */
+
+/* To the places of a tile, from those of its results that lie inside: the others are zeros. */
+static void transform_gradient_part(const Tiles *t, Buffer *to, const Part *p)
+{
+    Lower *l = t->l;
+    const int size = t->form->size, tile = t->form->tile;
+    double a[WINOGRAD_SIDE * WINOGRAD_SIDE];
+    Square x, y;
+    Kernel *k = kernel_begin_part(l, t->n, "_spread");
+    Affine n = kernel_axis(l, k, t->samples, "n", false), down = plus(kernel_axis(l, k, p->rows, "y", false), p->row);
+    Affine across = plus(kernel_axis(l, k, p->columns, "x", false), p->column), o = kernel_axis(l, k, t->out, "oc", false);
+    for (int i = 0; i < tile; i++)
+        for (int j = 0; j < tile; j++) {
+            Affine at[] = { plus(n, t->first), o, plus(affine_scale(down, tile), i), plus(affine_scale(across, tile), j) };
+            x[i][j] = i < p->high && j < p->wide ? lower_value(l, t->n->in[1], at) : ex_number(l->arena, 0);
+        }
+    for (int i = 0; i < size; i++)
+        for (int j = 0; j < tile; j++) a[i * tile + j] = t->form->at[j * size + i];
+    apply_both(l, a, size, size, tile, x, y, k);
+    for (int j = 0; j < size; j++)
+        for (int i = 0; i < size; i++)
+            store_place(l, k, to, y[i][j], (Affine[]){ affine_constant(i), affine_constant(j), n, down, across, o });
+}
+
+static void multiply_gradient(const Tiles *t, Buffer *x, Buffer *dy)
+{
+    Lower *l = t->l;
+    const int size = t->form->size;
+    Kernel *k = kernel_begin(l, t->n);
+    k->reduce = t->samples * t->down * t->across > 1 ? REDUCE_sum : REDUCE_none;
+    k->accumulate = t->first > 0;
+    Affine i = kernel_axis(l, k, size, "i", false), j = kernel_axis(l, k, size, "j", false);
+    for (int a = 0; a < k->n_axes; a++) k->axis[a].outer = true;
+    Affine c = kernel_axis(l, k, t->in, "c", false), o = kernel_axis(l, k, t->out, "oc", false);
+    Affine n = kernel_axis(l, k, t->samples, "n", true), down = kernel_axis(l, k, t->down, "y", true);
+    Affine across = kernel_axis(l, k, t->across, "x", true);
+    Expr *a = ex_load(l->arena, dy, (Affine[]){ i, j, n, down, across, o });
+    Expr *b = ex_load(l->arena, x, (Affine[]){ i, j, n, down, across, c });
+    kernel_end(l, k, t->n, ex_binary(l->arena, EX_mul, a, b), (Affine[]){ i, j, o, c });
+    l->program->multiply_adds += size * size * t->samples * t->down * t->across * t->out * t->in;
+}
+
+/* ---- block by block ---- */
 
 /* The most samples, a part of all, whose transformed tiles stay in the cache together. */
 static int64_t samples_of_block(const Tiles *t)
@@ -173,15 +219,33 @@ static int64_t samples_of_block(const Tiles *t)
     return block;
 }
 
-void lower_winograd(Lower *l, const Node *n)
+/* `image`: the result, or its gradient. */
+static Tiles begin(Lower *l, const Node *n, const Node *image)
 {
     const Winograd *form = winograd_form(node_int(n, ATTR_tile));
-    Tiles t = { .l = l, .n = n, .form = form, .samples = n->shape.dim[0], .in = n->in[0]->shape.dim[1], .out = n->shape.dim[1],
-                .down = winograd_tiles(form, n->shape.dim[2]), .across = winograd_tiles(form, n->shape.dim[3]) };
-    for (t.samples = samples_of_block(&t); t.first < n->shape.dim[0]; t.first += t.samples) {
+    Tiles t = { .l = l, .n = n, .form = form, .samples = image->shape.dim[0], .in = n->in[0]->shape.dim[1], .out = image->shape.dim[1],
+                .down = winograd_tiles(form, image->shape.dim[2]), .across = winograd_tiles(form, image->shape.dim[3]) };
+    t.samples = samples_of_block(&t);
+    return t;
+}
+
+void lower_winograd(Lower *l, const Node *n)
+{
+    for (Tiles t = begin(l, n, n); t.first < n->shape.dim[0]; t.first += t.samples) {
         Buffer *x = transformed(&t, "tiles", t.in), *y = transformed(&t, "products", t.out);
         transform_input(&t, x);
         multiply(&t, x, y);
-        transform_output(&t, y);
+        transform_parts(&t, n, y, transform_part);
+    }
+}
+
+void lower_winograd_weights(Lower *l, const Node *n)
+{
+    const Node *image = n->in[1];
+    for (Tiles t = begin(l, n, image); t.first < image->shape.dim[0]; t.first += t.samples) {
+        Buffer *x = transformed(&t, "tiles", t.in), *dy = transformed(&t, "spread", t.out);
+        transform_input(&t, x);
+        transform_parts(&t, image, dy, transform_gradient_part);
+        multiply_gradient(&t, x, dy);
     }
 }

@@ -224,6 +224,22 @@ const char *shape_winograd(Graph *g, Node *n)
     return result(n, DTYPE_f32, s, x->batched);
 }
 
+/* x: [n, in, y, x] with all that the tiles read; dy: [n, out, y, x]. */
+const char *shape_winograd_weights(Graph *g, Node *n)
+{
+    const Node *x = n->in[0], *dy = n->in[1];
+    Ints tile = ints_within(n, ATTR_tile, 1, 2, 4);
+    const Winograd *form = tile ? winograd_form(*tile) : NULL;
+    (void)g;
+    if (!form) return "a tile is 2 or 4";
+    if (x->dtype != DTYPE_f32 || dy->dtype != DTYPE_f32) return "an operand is not f32: cast it";
+    if (x->shape.rank != 4 || dy->shape.rank != 4) return "a tensor has a wrong rank";
+    if (dy->shape.dim[0] != x->shape.dim[0]) return "the samples do not agree";
+    for (int d = 2; d < 4; d++)
+        if (x->shape.dim[d] < winograd_tiles(form, dy->shape.dim[d]) * form->tile + WINOGRAD_KERNEL - 1) return "tiles reach out of the operand";
+    return result(n, DTYPE_f32, (Shape){ 4, { form->size, form->size, dy->shape.dim[1], x->shape.dim[1] } }, false);
+}
+
 /* Shape of windows over x, from the window's attributes. */
 static bool windows_over(const Node *n, Shape x, Shape *windows)
 {

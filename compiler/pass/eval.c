@@ -133,7 +133,8 @@ static EvalRule *rule_of(Op op)
         [OP_constant] = eval_constant, [OP_iota] = eval_iota, [OP_random] = eval_random,
         [OP_where] = eval_where, [OP_cast] = eval_cast,
         [OP_sum] = eval_reduce, [OP_reduce_max] = eval_reduce, [OP_reduce_min] = eval_reduce,
-        [OP_contract] = eval_contract, [OP_winograd] = eval_winograd, [OP_window_max] = eval_window_max, [OP_window_argmax] = eval_window_argmax,
+        [OP_contract] = eval_contract, [OP_winograd] = eval_winograd, [OP_winograd_weights] = eval_winograd_weights,
+        [OP_window_max] = eval_window_max, [OP_window_argmax] = eval_window_argmax,
         [OP_window_unpool] = eval_window_unpool, [OP_gather] = eval_gather, [OP_scatter_add] = eval_scatter_add, [OP_transpose] = eval_transpose, [OP_broadcast] = eval_broadcast,
         [OP_slice] = eval_slice, [OP_reverse] = eval_reverse, [OP_pad] = eval_pad, [OP_concat] = eval_concat,
     };

@@ -13,7 +13,7 @@ EvalRule eval_gather, eval_scatter_add, eval_window_max, eval_window_argmax, eva
 /* eval_contract.c */
 EvalRule eval_contract;
 /* eval_winograd.c */
-EvalRule eval_winograd;
+EvalRule eval_winograd, eval_winograd_weights;
 
 /* Elements from one index to the next, per dimension, and where the walk begins. */
 typedef struct Strides { int64_t base, step[RANK_MAX]; } Strides;

@@ -192,6 +192,12 @@ static void propose_winograd(Layout *l, const Node *n)
     propose(l, n->in[1], (Order){ 5, { 0, 1, 2, 4, 3 } });
 }
 
+static void propose_winograd_weights(Layout *l, const Node *n)
+{
+    propose(l, n, (Order){ 4, { 0, 1, 3, 2 } });
+    for (int i = 0; i < 2; i++) propose(l, n->in[i], (Order){ 4, { 0, 2, 3, 1 } });
+}
+
 static int place_in(const Order *order, int d)
 {
     int at = 0;
@@ -398,8 +404,10 @@ void pass_layout(Graph *g, const PassContext *context)
         const Node *n = g->node.at[i];
         if (n->op == OP_input && n->batched && n->shape.rank >= 3 && n->shape.dim[1] < LANES) propose(&l, n, row_major(n->shape.rank));
     }
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         if (g->node.at[i]->op == OP_winograd) propose_winograd(&l, g->node.at[i]);
+        if (g->node.at[i]->op == OP_winograd_weights) propose_winograd_weights(&l, g->node.at[i]);
+    }
     for (int i = count - 1; i >= 0; i--)
         if (g->node.at[i]->op == OP_contract) propose_unbatched(&l, g->node.at[i]);
     for (int i = 0; i < count; i++) {

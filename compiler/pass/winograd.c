@@ -1,5 +1,6 @@
-/* winograd.c -- 3x3 convolutions of stride 1 by Winograd's minimal filtering: forward, and gradients for data, which are
-   convolutions too. The weights are transformed by two contractions, which `freeze` computes where they are known. */
+/* winograd.c -- 3x3 convolutions of stride 1 by Winograd's minimal filtering: forward, gradients for data, which are
+   convolutions too, and for weights. Weights are transformed by two contractions, which `freeze` computes where they are
+   known. */
 #include "pass.h"
 
 #include "../op/winograd.h"
@@ -38,7 +39,7 @@ static bool find_window(const Contract *c, int i, Conv *v)
     v->k[i] = x->term[t].axis;
     v->flipped[i] = x->term[t].coef == -1;
     v->from[i] = x->offset - (v->flipped[i] ? WINOGRAD_KERNEL - 1 : 0);
-    return x->term[t].coef * x->term[t].coef == 1 && c->extent[v->k[i]] == WINOGRAD_KERNEL && !uses(&c->out, v->k[i]);
+    return x->term[t].coef * x->term[t].coef == 1 && c->extent[v->k[i]] == WINOGRAD_KERNEL;
 }
 
 static bool find_conv(const Node *n, const Contract *c, Conv *v)
@@ -49,7 +50,7 @@ static bool find_conv(const Node *n, const Contract *c, Conv *v)
     v->r = plain_axis(&c->a, 1);
     for (int i = 0; i < 2; i++) {
         v->at[i] = plain_axis(&c->out, 2 + i);
-        if (v->at[i] < 0 || !find_window(c, i, v)) return false;
+        if (v->at[i] < 0 || !find_window(c, i, v) || uses(&c->out, v->k[i])) return false;
     }
     if (v->n < 0 || v->o < 0 || v->r < 0 || plain_axis(&c->a, 0) != v->n || uses(&c->out, v->r) || uses(&c->a, v->o)) return false;
     if (uses(&c->b, v->n) || uses(&c->b, v->at[0]) || uses(&c->b, v->at[1]) || !uses(&c->b, v->o)) return false;
@@ -141,6 +142,54 @@ static Node *by_tiles(Graph *g, Node *n, const Contract *c, const Conv *v, const
     return node_new(g, OP_winograd, 2, in, LENGTH(attr), attr);
 }
 
+/* ---- gradients for weights ---- */
+
+/* w[o, r, ky, kx] += a[n, r, y + ky + from, x + kx + from'] b[n, o, y, x], with all of b. */
+static bool find_gradient(const Node *n, const Contract *c, Conv *v)
+{
+    if (c->a.rank != 4 || c->b.rank != 4 || c->out.rank != 4 || n->batched || !n->in[1]->batched) return false;
+    v->o = plain_axis(&c->out, 0);
+    v->r = plain_axis(&c->out, 1);
+    v->n = plain_axis(&c->a, 0);
+    const Shape b = n->in[1]->shape;
+    if (v->o < 0 || v->r < 0 || plain_axis(&c->a, 1) != v->r || plain_axis(&c->b, 0) != v->n || plain_axis(&c->b, 1) != v->o) return false;
+    for (int i = 0; i < 2; i++) {
+        v->at[i] = plain_axis(&c->b, 2 + i);
+        if (v->at[i] < 0 || c->extent[v->at[i]] != b.dim[2 + i] || !find_window(c, i, v) || v->flipped[i] || plain_axis(&c->out, 2 + i) != v->k[i]) return false;
+    }
+    const int64_t samples = v->n < 0 ? 1 : c->extent[v->n];
+    return c->n_axes == 6 + (v->n >= 0) && samples == b.dim[0] && samples == n->in[0]->shape.dim[0] && c->extent[v->o] == b.dim[1] &&
+           c->extent[v->r] == n->in[0]->shape.dim[1];
+}
+
+/* w[o, r, ky, kx] = sum over i, j of g[i, ky] g[j, kx] v[i, j, o, r]; first over i. */
+static Node *weights_of(Graph *g, Node *v, const Winograd *form)
+{
+    enum { O, R, KY, J, I, HALF, KX = I };
+    const int64_t *size = v->shape.dim;
+    Node *m = matrix(g, form);
+    Contract half = { .n_axes = HALF, .extent = { size[2], size[3], WINOGRAD_KERNEL, size[1], size[0] } };
+    half.shape = (Shape){ 4, { WINOGRAD_KERNEL, size[1], size[2], size[3] } };
+    half.out = (IndexMap){ 4, { affine_axis(KY), affine_axis(J), affine_axis(O), affine_axis(R) } };
+    half.a = (IndexMap){ 2, { affine_axis(I), affine_axis(KY) } };
+    half.b = (IndexMap){ 4, { affine_axis(I), affine_axis(J), affine_axis(O), affine_axis(R) } };
+    Contract whole = { .n_axes = HALF, .extent = { size[2], size[3], WINOGRAD_KERNEL, size[1], WINOGRAD_KERNEL } };
+    whole.shape = (Shape){ 4, { size[2], size[3], WINOGRAD_KERNEL, WINOGRAD_KERNEL } };
+    whole.out = (IndexMap){ 4, { affine_axis(O), affine_axis(R), affine_axis(KY), affine_axis(KX) } };
+    whole.a = half.out;
+    whole.b = (IndexMap){ 2, { affine_axis(J), affine_axis(KX) } };
+    return node_contract(g, node_contract(g, m, v, &half), m, &whole);
+}
+
+static Node *gradient_by_tiles(Graph *g, Node *n, const Conv *v, const Winograd *form)
+{
+    const int64_t *image = n->in[1]->shape.dim;
+    const int64_t tiled[] = { winograd_tiles(form, image[2]) * form->tile, winograd_tiles(form, image[3]) * form->tile };
+    Node *in[] = { read_by_tiles(g, n->in[0], v, tiled), n->in[1] };
+    const Attr attr[] = { { .name = ATTR_tile, .n = 1, .ints = &(int64_t){ form->tile } } };
+    return weights_of(g, node_new(g, OP_winograd_weights, 2, in, LENGTH(attr), attr), form);
+}
+
 /* needs: contractions that gather; leaves: those that are 3x3 convolutions by tiles, as the context says. */
 void pass_winograd(Graph *g, const PassContext *context)
 {
@@ -150,11 +199,12 @@ void pass_winograd(Graph *g, const PassContext *context)
         Node *n = g->node.at[i];
         Conv v = { 0 };
         const Contract *c = n->op == OP_contract ? node_attr(n, ATTR_contract)->contract : NULL;
-        if (!c || !find_conv(n, c, &v) || v.from[0] < 0 || v.from[1] < 0) continue;
+        const bool gradient = c && find_gradient(n, c, &v);
+        if (!c || (!gradient && !find_conv(n, c, &v)) || v.from[0] < 0 || v.from[1] < 0) continue;
         if (c->extent[v.o] < CHANNELS_MIN || c->extent[v.r] < CHANNELS_MIN) continue;
         g->span = n->span;
         g->label = n->name;
-        graph_replace(g, n, by_tiles(g, n, c, &v, form));
+        graph_replace(g, n, gradient ? gradient_by_tiles(g, n, &v, form) : by_tiles(g, n, c, &v, form));
     }
     g->span = (Span){ 0 };
     g->label = NULL;

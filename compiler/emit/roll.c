@@ -126,7 +126,8 @@ static const char *key_text(Rows *r, Call *const *call, int which)
 {
     int64_t *at = NEW_ARRAY(r->arena, int64_t, r->run->times);
     for (int i = 0; i < r->run->times; i++) at[i] = call[i * r->run->period]->key.at[which];
-    return arena_printf(r->arena, "draw_begin(call->seed, call->step, %s)", number_of(r, at, "u"));
+    const char *number = number_of(r, at, "u");
+    return arena_printf(r->arena, "draw_begin(call->seed, call->step, %s%s)", *number == *r->name ? "(uint32_t)" : "", number);
 }
 
 static void write_rows(Writer *w, const Rows *r)
@@ -135,7 +136,7 @@ static void write_rows(Writer *w, const Rows *r)
     int64_t most = 0;
     for (int k = 0; k < r->column.n; k++)
         for (int i = 0; i < r->run->times; i++) most = r->column.at[k].at[i] > most ? r->column.at[k].at[i] : most;
-    write_open(w, "static const %s %s[%d][%d] =", most > UINT32_MAX ? "uint64_t" : "uint32_t", r->name, r->run->times, r->column.n);
+    write_open(w, "static const %s %s[%d][%d] =", most > UINT32_MAX ? "int64_t" : "uint32_t", r->name, r->run->times, r->column.n);
     for (int i = 0; i < r->run->times; i++) {
         Text line = {.arena = r->arena};
         for (int k = 0; k < r->column.n; k++) text_printf(&line, "%s%lld", k ? ", " : "", (long long)r->column.at[k].at[i]);

@@ -26,6 +26,13 @@ for file in gpt2_forward.c gpt2_backward.c; do
     if [ $((grown / 4)) -le $most ] && [ "$(bytes 12/$file)" -lt 500000 ]; then echo "ok $file: $grown bytes for 4 layers"; else echo "FAIL $file: $grown bytes for 4 layers, $(bytes 12/$file) for 12"; fi
 done
 
+# A workspace of more than 4 GB: places are wider, and no warning says so.
+"$N" emit examples/gpt2/gpt2.net -D layers=3 --batch 12 --train -o "$T/wide" || echo "FAIL emit wide"
+name="places over 4 GB"
+if ! grep -q 'int64_t places' "$T/wide/gpt2_backward.c"; then echo "FAIL $name: none"
+elif gcc -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only "$T/wide"/*.c >"$T/log" 2>&1; then echo "ok $name"
+else echo "FAIL $name"; head -5 "$T/log"; fi
+
 cat >"$T/chain.net" <<'NET'
 net chain {
     input x, y : f32[8]

@@ -46,13 +46,23 @@ static const char *defined_name(Arena *a, const char *s, size_t n)
     return arena_strndup(a, start, (size_t)(stop - start));
 }
 
+static Part *find_part(Parts *parts, const char *name)
+{
+    for (int i = 0; i < parts->at.n; i++)
+        if (!strcmp(parts->at.at[i].name, name)) return &parts->at.at[i];
+    return NULL;
+}
+
+/* What a later file defines again stands where it first stood. */
 static void split(Parts *parts, const char *text)
 {
     while (*text) {
         const char *end = strstr(text, "\n\n");
         size_t n = end ? (size_t)(end - text) + 1 : strlen(text);
         const char *name = defined_name(parts->arena, text, n);
-        if (name) vec_push(parts->arena, &parts->at, (Part){text, n, name, false});
+        Part *again = name ? find_part(parts, name) : NULL;
+        if (again) *again = (Part){text, n, name, false};
+        else if (name) vec_push(parts->arena, &parts->at, (Part){text, n, name, false});
         text += n;
         while (*text == '\n') text++;
     }

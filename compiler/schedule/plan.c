@@ -8,6 +8,7 @@
 enum {
     MASKED = 16,                                /* vectors that are stored in parts at no cost */
     L1_BYTES = 32 << 10, L2_BYTES = 512 << 10, L2_SLOWER = 4,       /* a load from the second cache, next to one from the first */
+    L1_WAYS = 8, L1_WAY_BYTES = 4096,                               /* lines so far apart fall together; so many of them fit */
     TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8,
     BLOCK_VALUES = 6               /* a block holds a vector of each for every lane */
 };
@@ -149,6 +150,14 @@ static bool comes_from_l2(const Nest *n, const Target *t, const Value *v, const 
     return again && bytes > L1_BYTES;
 }
 
+/* Rows of the tile push each other out of the first cache before their next elements are read. */
+static bool collides(const Nest *n, const Value *v, const Counts *c)
+{
+    for (int i = 0; i < n->n_out; i++)
+        if (c->count[i] >= L1_WAYS && affine_coef(&v->at, i) && 4 * affine_coef(&v->at, i) % L1_WAY_BYTES == 0) return true;
+    return false;
+}
+
 /* Cycles of one reduction step of a full tile: two loads, two operations a cycle, four of latency. */
 static double step_cost(const Nest *n, const Plan *p, const Target *t, const Counts *c)
 {
@@ -158,7 +167,7 @@ static double step_cost(const Nest *n, const Plan *p, const Target *t, const Cou
         if (!v->in_body || !(v->axes >> n->n_out)) continue;                /* computed outside the reduction */
         if (v->kind == EX_mul && i == n->body) continue;                    /* part of the accumulation */
         double cost = instances(n, v->axes, c) * value_cost(v, p->lane, t->lanes, -1);
-        if (v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1 && comes_from_l2(n, t, v, c)) cost *= L2_SLOWER;
+        if (v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1 && (comes_from_l2(n, t, v, c) || collides(n, v, c))) cost *= L2_SLOWER;
         if (v->kind == EX_load) loads += cost;
         else operations += cost;
     }

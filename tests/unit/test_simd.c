@@ -13,11 +13,13 @@ enum { BLOCK = 1 << 14 };
 
 static double relu(double x) { return x > 0 ? x : 0; }
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double whole(double x) { return isnan(x) ? 0 : (float)fmin(fmax(trunc(x), INT32_MIN), INT32_MAX); }
 
 /* NaN aside: what libm gives for it is NaN too, but for relu. */
 static const struct { const char *name; double (*exact)(double); double ulp; } functions[] = {
     {"vexp", exp, 1.2}, {"vexpm1", expm1, 2}, {"vlog", log, 1.1}, {"vlog1p", log1p, 2}, {"vtanh", tanh, 2.5},
     {"vsigmoid", sigmoid, 2.5}, {"verf", erf, 1.2}, {"vsqrt", sqrt, 0.501}, {"vfloor", floor, 0}, {"vabs", fabs, 0}, {"vrelu", relu, 0},
+    {"vtrunc_i32", whole, 0},
 };
 
 /* One shared object with void apply_F(const float *x, float *y) over BLOCK floats for each function. */

@@ -30,6 +30,17 @@ HELPER vf vload_u8(const uint8_t *p)
     return (vf)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(eight)));
 }
 
+/* n elements, `step` apart; 0 in the lanes behind them. */
+HELPER vf vload_s(const float *p, int step, int n)
+{
+    __m128 four[VW / 4];
+    EACH_LANE
+    for (int i = 0; i < VW; i += 4)
+        four[i / 4] = _mm_setr_ps(i < n ? p[i * step] : 0, i + 1 < n ? p[(i + 1) * step] : 0, i + 2 < n ? p[(i + 2) * step] : 0,
+                                  i + 3 < n ? p[(i + 3) * step] : 0);
+    return (vf)_mm256_set_m128(four[1], four[0]);
+}
+
 /* The first n elements; 0 in the lanes behind them. */
 HELPER vf vload_n(const float *p, int n) { return (vf)_mm256_maskload_ps(p, (__m256i)(vlanes() < vset1_i(n))); }
 

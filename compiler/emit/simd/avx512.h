@@ -22,10 +22,29 @@ HELPER vf vload_u8(const uint8_t *p)
     return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
 }
 
+HELPER vf vload_n_i32(const int32_t *p, int n)
+{
+    return (vf)_mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32((__mmask16)((1u << n) - 1), p));
+}
+
+/* n elements, `step` apart; 0 in the lanes behind them. */
+HELPER vf vload_s(const float *p, int step, int n)
+{
+    __m128 four[VW / 4];
+    EACH_LANE
+    for (int i = 0; i < VW; i += 4)
+        four[i / 4] = _mm_setr_ps(i < n ? p[i * step] : 0, i + 1 < n ? p[(i + 1) * step] : 0, i + 2 < n ? p[(i + 2) * step] : 0,
+                                  i + 3 < n ? p[(i + 3) * step] : 0);
+    const __m256 low = _mm256_set_m128(four[1], four[0]), high = _mm256_set_m128(four[3], four[2]);
+    return (vf)_mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
+
 /* The first n elements; 0 in the lanes behind them. */
 HELPER vf vload_n(const float *p, int n) { return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
 
 HELPER void vstore_n(float *p, int n, vf x) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x); }
+
+HELPER void vstore_n_i32(int32_t *p, int n, vf x) { _mm512_mask_storeu_epi32(p, (__mmask16)((1u << n) - 1), (__m512i)vto_i32(x)); }
 
 /* n elements, 2 apart; what lies between them stays. */
 HELPER void vstore_2(float *p, int n, vf x)

@@ -98,21 +98,23 @@ HELPER void vstore_s_u8(uint8_t *p, int step, int n, vf x)
     for (int i = 0; i < n; i++) p[i * step] = to_u8(x[i]);
 }
 
+/* to_i32 of each lane. */
+HELPER vi vto_i32(vf x)
+{
+    const vi below = x < vset1(-2147483648.0f), beyond = x >= vset1(2147483648.0f);
+    const vf inside = (vf)((vi)x & (x == x) & ~(below | beyond));
+    return __builtin_convertvector(inside, vi) | (beyond & vset1_i(INT32_MAX)) | (below & vset1_i(INT32_MIN));
+}
+
+HELPER void vstore_i32(int32_t *p, vf x) { *(vi_any *)p = vto_i32(x); }
+
 HELPER void vstore_n_i32(int32_t *p, int n, vf x) { vstore_s_i32(p, 1, n, x); }
 
 HELPER void vstore_n_u8(uint8_t *p, int n, vf x) { vstore_s_u8(p, 1, n, x); }
 
-HELPER void vstore_i32(int32_t *p, vf x) { vstore_s_i32(p, 1, VW, x); }
-
 HELPER void vstore_u8(uint8_t *p, vf x) { vstore_s_u8(p, 1, VW, x); }
 
-HELPER vf vtrunc_i32(vf x)
-{
-    vf y = x;
-    EACH_LANE
-    for (int i = 0; i < VW; i++) y[i] = (float)to_i32(x[i]);
-    return y;
-}
+HELPER vf vtrunc_i32(vf x) { return __builtin_convertvector(vto_i32(x), vf); }
 
 HELPER vf vtrunc_u8(vf x)
 {

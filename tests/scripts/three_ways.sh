@@ -1,5 +1,6 @@
 #!/bin/sh
 # three_ways.sh -- every block of tests/blocks and every net of tests/nets: compiled C against the interpreter, on every target this machine runs.
+# With mode=all the nets of tests/reference too, at PyTorch's weights, where test_reference_nets holds the interpreter to PyTorch.
 B=${B:-build}
 dir=$B/tests/blocks
 sh tests/blocks/make.sh "$dir"
@@ -18,6 +19,7 @@ if [ "$mode" != all ]; then
     run native --target native --flags "-O1"
     exit 0
 fi
+nets="$nets $(ls tests/reference/*.net)"
 for cc in gcc clang; do
     have $cc || { echo "skip three_ways: no $cc"; continue; }
     for target in scalar sse avx2 avx512; do

@@ -1,6 +1,8 @@
 /* three.c -- the emitted C against the reference interpreter: compiles nets for a target with a compiler, runs forward,
-   evaluate, gradient and step twice and from two threads on dirty memory, and compares every number. With --step also next,
-   called for each step of the sequence, against what forward gives for the whole. With --threads all kernels are split that can be, and the second run of the first thread shares the work out.
+   evaluate, gradient and step twice and from two threads on dirty memory, and compares every number. Weights and inputs
+   are drawn, or are what FILE.safetensors has. With --step also next, called for each step of the sequence, against what
+   forward gives for the whole. With --threads all kernels are split that can be, and the second run of the first thread
+   shares the work out.
    usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--step] [--batch N] [--without PASS] [--threads N] [--dir DIR] FILE.net ... */
 #include "three.h"
 
@@ -8,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const HostCall call_of_tests = {.rate = 0.01, .valid = TRAIN_BATCH - 1, .seed = 11, .step = 3};
 
@@ -45,19 +48,21 @@ static double scalar_value(const char *name, Called run)
 }
 
 /* f32 storage rounds the weights; both sides see the rounded value. */
-static double *leaf_values(Arena *a, const Node *n, Called run)
+static double *leaf_values(const Case *c, const Node *n, Called run)
 {
+    const Array *given = tensors_find(&c->given, n->op == OP_input ? arena_printf(c->arena, "input.%s", n->name) : n->name);
     int64_t count = shape_elements(n->shape);
-    double *v = NEW_ARRAY(a, double, count);
-    for (int64_t i = 0; i < count; i++) v[i] = n->op == OP_scalar ? scalar_value(n->name, run) : (float)leaf_value(n, i);
+    double *v = NEW_ARRAY(c->arena, double, count);
+    for (int64_t i = 0; i < count; i++)
+        v[i] = n->op == OP_scalar ? scalar_value(n->name, run) : given ? array_real(given, i % given->elements) : (float)leaf_value(n, i);
     return v;
 }
 
-typedef struct LeafUser { Arena *arena; Called run; } LeafUser;
+typedef struct LeafUser { const Case *c; Called run; } LeafUser;
 static const double *leaf_callback(void *user, const Node *leaf)
 {
     const LeafUser *u = user;
-    return leaf_values(u->arena, leaf, u->run);
+    return leaf_values(u->c, leaf, u->run);
 }
 
 static void put(char *at, int64_t i, double v, DType t, bool f64)
@@ -115,7 +120,7 @@ static const Field *field_find(const Field *f, int n, const char *name)
 /* What only next keeps is as a sequence begins. */
 static double *field_values(const Case *c, const Fields *all, const Field *f)
 {
-    double *x = leaf_values(c->arena, f->node, RUN_step);
+    double *x = leaf_values(c, f->node, RUN_step);
     const Fields *whole = &c->unit.memory[MEMORY_forward];
     if (all != &c->unit.memory[MEMORY_next] || field_find(whole->at, whole->n, f->name)) return x;
     for (int64_t i = 0; i < f->buffer->elements; i++) x[i] = node_attr(f->node, ATTR_init)->init.a;
@@ -155,7 +160,7 @@ static void add_input(Case *c, Called run, const Buffer *b)
     const Cut cut = run == RUN_next ? cut_of(c, b) : (Cut){1, b->elements, 1};
     Node whole = *b->node;
     whole.shape = (Shape){.rank = 3, .dim = {cut.outer, cut.steps, cut.inner}};
-    const double *v = leaf_values(c->arena, &whole, run);
+    const double *v = leaf_values(c, &whole, run);
     char *data = add_tensor(c, run, ARG_plain, b)->data;
     for (int64_t t = 0; t < cut.steps; t++) {
         const double *x = cut_step(c->arena, cut, v, t);
@@ -213,6 +218,14 @@ static ResolveOptions resolve_options(const Case *c, Called run)
     return (ResolveOptions){.mode = mode[run], .batch = run <= RUN_next ? c->batch : TRAIN_BATCH};
 }
 
+/* Weights and inputs of a net that NAME.safetensors stands beside. */
+static bool read_given(Case *c)
+{
+    const char *path = arena_printf(c->arena, "%.*s.safetensors", (int)(strlen(c->path) - strlen(".net")), c->path), *why;
+    int status = 0;
+    return access(path, R_OK) || safetensors_load(c->arena, path, &c->given, &why, &status);
+}
+
 static bool prepare(Case *c, const Options *o)
 {
     c->arena = arena_new();
@@ -222,7 +235,7 @@ static bool prepare(Case *c, const Options *o)
     *d = (Diag){.sources = sources, .out = stderr};
     int status = 0;
     c->model = model_read(c->arena, d, sources, c->path, &status);
-    if (!c->model || d->errors) return false;
+    if (!c->model || d->errors || !read_given(c)) return false;
     c->batch = o->batch;
     CompileOptions options = {.resolve = resolve_options(c, RUN_forward), .train = has_loss(c->model), .next = o->step,
                               .train_batch = TRAIN_BATCH, .f64 = o->f64, .target = target_find(o->target), .threads = o->threads,
@@ -313,7 +326,7 @@ static const char *compare_run(Case *c, Called run, char *const *got)
     PassContext context = {.plan = &c->plan, .gradients_only = run == RUN_gradient};
     if (run >= RUN_gradient) pass_grad(g, &context);
     if (run == RUN_step) pass_optimize(g, &context);
-    LeafUser user = {c->arena, run};
+    LeafUser user = {c, run};
     EvalInputs in = {leaf_callback, &user, call_of_tests.seed, call_of_tests.step};
     const double **results = NEW_ARRAY(c->arena, const double *, g->root.n + 1);
     graph_eval(g, c->arena, &in, results);

@@ -32,6 +32,7 @@ typedef struct Case {
     Model *model;
     Unit unit;
     TrainPlan plan;
+    Tensors given;             /* of NAME.safetensors beside NAME.net */
     int batch;                 /* of forward */
     VEC(Arg) arg[RUNS];
 } Case;

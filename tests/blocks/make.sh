@@ -1,8 +1,8 @@
 #!/bin/sh
-# make.sh DIR [smooth] -- writes one net per row of table.txt into DIR/NAME.net.
+# make.sh DIR -- writes one net per row of table.txt into DIR/NAME.net.
 mkdir -p "$1"
-grep -v '^#' "$(dirname "$0")/table.txt" | awk -F ' *; *' -v dir="$1" -v only="$2" '
-    NF == 4 && (only == "" || $3 == only) {
+grep -v '^#' "$(dirname "$0")/table.txt" | awk -F ' *; *' -v dir="$1" '
+    NF == 4 {
         file = dir "/" $1 ".net"
         printf "net %s {\n    input x : f32[%s]\n    input k : i32 in 0..6\n    param p : f32[%s] = uniform(-1, 1)\n", $1, $2, $2 > file
         printf "    z = x + p\n    y = %s\n    output y\n    loss mean(y * y) + mean(y)\n    metric mean(y)\n}\n", $4 > file

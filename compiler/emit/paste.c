@@ -80,13 +80,14 @@ static void use_name(Parts *parts, const char *name, size_t n)
     }
 }
 
-/* Marks the parts that define words of a text. */
+/* Marks the parts that define words of a text, but for its comments. */
 static void use(Parts *parts, const char *s, size_t n)
 {
     for (size_t i = 0; i < n;) {
         size_t start = i;
         while (i < n && is_word(s[i])) i++;
         if (i > start) use_name(parts, s + start, i - start);
+        else if (i + 1 < n && s[i] == '/' && s[i + 1] == '*') i = (size_t)(strstr(s + i, "*/") + 2 - s);
         else i++;
     }
 }

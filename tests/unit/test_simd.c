@@ -101,6 +101,19 @@ START_TEST(errors_are_as_stated)
 }
 END_TEST
 
+START_TEST(comments_use_nothing)
+{
+    Arena *a = arena_new();
+    Unit u = {.arena = a, .target = target_find("avx2"), .net = "simd"};
+    const char *text = simd_text(&u, "/* to_i32 of all, vexp of none */ vf f(vf x) { return vstore_i32(0, x), vlog(x); }");
+    ck_assert_ptr_nonnull(strstr(text, "vf vlog(vf x)"));
+    ck_assert_ptr_nonnull(strstr(text, "vi vto_i32(vf x)"));
+    ck_assert_ptr_null(strstr(text, "vf vexp(vf x)"));
+    ck_assert_ptr_null(strstr(text, "int32_t to_i32(float x)"));   /* named in the comment of vto_i32 alone */
+    arena_free(a);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("simd");
@@ -109,6 +122,7 @@ int main(void)
     while (targets[n].name) n++;
     tcase_set_timeout(c, 900);
     tcase_add_loop_test(c, errors_are_as_stated, 0, n);
+    tcase_add_test(c, comments_use_nothing);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -149,6 +149,7 @@ static const Program *make_program(Pipeline *p, const char *name, Mode mode, int
     PassContext context = o->passes;
     context.plan = p->plan;
     context.gradients_only = gradients_only;
+    context.loss_only = o->train_loss && !strcmp(name, "evaluate");
     passes_run(g, &context, NULL);
     if (several && !set_values(g, o->weights, p->weights)) return NULL;
     if (!p->first) p->first = g;
@@ -208,7 +209,7 @@ bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int
     const struct { bool wanted; const Program **program; const char *name; Mode mode; int64_t batch; } row[] = {
         {o->train && !o->no_step, &unit->step, "step", MODE_train, batch},
         {o->train && !o->no_gradient, &unit->gradient, "gradient", MODE_train, batch},
-        {o->train && !o->no_evaluate, &unit->evaluate, "evaluate", MODE_evaluate, batch},
+        {o->train && !o->no_evaluate, &unit->evaluate, "evaluate", o->train_loss ? MODE_train : MODE_evaluate, batch},
         {!o->no_forward, &unit->forward, "forward", MODE_infer, o->resolve.batch},
         {o->next, &unit->next, "next", MODE_infer, o->resolve.batch},
     };

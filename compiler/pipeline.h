@@ -12,6 +12,7 @@ typedef struct CompileOptions {
     bool next;                     /* next too: one step of a sequence */
     int64_t train_batch;           /* 0: the train block's */
     bool no_forward, no_evaluate, no_gradient, no_step;   /* programs that are not wanted */
+    bool train_loss;               /* evaluate gives the loss as a step sees it, dropout and all */
     bool f64;
     const Target *target;
     int threads;                   /* more than 1: kernels that are worth it are split */

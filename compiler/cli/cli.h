@@ -21,7 +21,7 @@ typedef struct Options {
     int64_t samples, tokens, top_k;
     double temperature, top_p;                           /* 1: not given */
     int64_t seed;                                        /* -1: not given */
-    bool train, step, quiet, interpret, in_place, check, weights_only, best, after_valid, help;
+    bool train, step, quiet, interpret, in_place, check, all, weights_only, best, after_valid, help;
 } Options;
 
 typedef int Run(const Options *o);

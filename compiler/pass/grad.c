@@ -139,7 +139,7 @@ static void add_up(Graph *g)
 void pass_grad(Graph *g, const PassContext *context)
 {
     const bool all = !context || context->gradients_only;
-    const int n = g->root.n;
+    const int n = context && context->loss_only ? 0 : g->root.n;
     bool more = true;
     for (int i = 0; i < n && more; i++) {
         if (g->root.at[i].kind != ROOT_loss) continue;

@@ -243,7 +243,7 @@ static void update_all(Graph *g, const TrainPlan *plan, const char *loss)
 void pass_optimize(Graph *g, const PassContext *context)
 {
     if (!context) return;
-    if (context->gradients_only) {
+    if (context->gradients_only || context->loss_only) {
         drop_updates(g);
         return;
     }

@@ -91,6 +91,7 @@ enum { WINOGRAD_off = 0, WINOGRAD_2 = 2, WINOGRAD_4 = 4 };   /* the tiles that p
 typedef struct PassContext {
     const TrainPlan *plan;         /* optimize; may be NULL in other modes */
     bool gradients_only;           /* grad leaves ROOT_gradient roots and optimize does nothing */
+    bool loss_only;                /* grad adds nothing, optimize drops the updates: the loss of a step */
     int winograd;                  /* WINOGRAD_x */
     const char *const *without;    /* names of optional passes to leave out */
     int n_without;

@@ -181,6 +181,20 @@ for how in inline string file incbin; do
 done
 status "gradcheck" 0 "$netc" gradcheck tiny.net
 says "gradcheck: each tensor" "dense.weight"
+# one element of 900 gives no gradient although the loss depends on it: the direction of all of them shows it
+cat >held.net <<'NET'
+net held {
+    input x : f32[900]
+    param w : f32[900] = uniform(-1, 1)
+    all = concat([w[0:70], stop_gradient(w[70:71]), w[71:]], axis=0)
+    output y = sum(all * x)
+    loss y * y
+}
+NET
+status "gradcheck: one wrong element of many" 1 "$netc" gradcheck held.net
+says "gradcheck: says which tensor" "FAIL"
+status "gradcheck --all" 1 "$netc" gradcheck held.net --all
+says "gradcheck --all: counts" " 900 "
 status "bench" 0 "$netc" bench tiny.net
 says "bench: each kernel" "dense_1 "
 status "bench --train --format=json" 0 "$netc" bench tiny.net --train --format=json

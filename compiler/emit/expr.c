@@ -230,6 +230,13 @@ static Piece function(const Body *b, const Value *v, const int *at)
     return (Piece){text_string(&t), PREC_primary, lanes(b) > 1};
 }
 
+static const char *reduced_name(const Body *b, const Value *v, const int *at)
+{
+    int step[AXES_MAX];
+    for (int i = 0; i < AXES_MAX; i++) step[i] = i < b->nest->n_out && b->nest->axis[i].kept ? (int)v->number : at[i];
+    return instance_name(b, b->reduced, (1u << b->nest->n_out) - 1, step);
+}
+
 static Piece compute(const Body *b, int value, const int *at)
 {
     const Value *v = &b->nest->value.at[value];
@@ -239,7 +246,7 @@ static Piece compute(const Body *b, int value, const int *at)
     case EX_load: return load(b, v, at, vector);
     case EX_index: return index_piece(b, v, at, vector);
     case EX_random: return random_piece(b, v, at);
-    case EX_reduced: return (Piece){instance_name(b, b->reduced, (1u << b->nest->n_out) - 1, at), PREC_primary, vector};
+    case EX_reduced: return (Piece){reduced_name(b, v, at), PREC_primary, vector};
     case EX_where: return where(b, v, at, vector);
     case EX_row: return (Piece){arena_printf(b->arena, "vrow(%s, %lld)", value_as_scalar(b, v->arg[0], at), (long long)v->number), PREC_primary, false};
     case EX_neg: {

@@ -18,6 +18,7 @@ static const char *real_type(const Body *b) { return b->unit->f64 ? "double" : "
 static const char *type_of(const Body *b, bool vector) { return vector ? "vf" : real_type(b); }
 static const char *value_type(const Body *b, int value) { return value == b->nest->pick ? "int" : type_of(b, b->vector[value]); }
 static unsigned out_axes(const Body *b) { return (1u << b->nest->n_out) - 1; }
+static unsigned stored_axes(const Body *b) { return nest_stored(b->nest); }
 static bool lane_reduces(const Body *b) { return b->plan.lane >= b->nest->n_out; }
 
 static unsigned accumulator_axes(const Body *b)
@@ -254,7 +255,7 @@ static void write_stores(Body *b, int root)
             write_needed(b, s->value, level, at);
             write_store(b, s->value, s->out, &s->at, at);
         }
-    } while (instance_next(b, out_axes(b), at));
+    } while (instance_next(b, stored_axes(b), at));
 }
 
 static void write_finish(Body *b)
@@ -279,7 +280,7 @@ static void write_finish(Body *b)
         }
     }
     do write_store(b, root, n->out, &n->store, at);
-    while (instance_next(b, out_axes(b), at));
+    while (instance_next(b, stored_axes(b), at));
 }
 
 static void write_stmt(Body *b, const Stmt *s);

@@ -45,7 +45,7 @@ static void put_value(Text *t, const Body *b, const Value *v)
 static void put_axis(Text *t, const Axis *x)
 {
     put_int(t, x->extent);
-    put_int(t, x->reduce + 2 * x->outer);
+    put_int(t, x->reduce + 2 * x->outer + 4 * x->kept);
     text_puts(t, x->name);
     text_putc(t, ' ');
 }

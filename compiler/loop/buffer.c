@@ -32,6 +32,13 @@ void buffer_row_order(const Buffer *b, const double *stored, double *row_major)
     for (int64_t e = 0; e < b->elements; e++, at = next_place(b, i, at)) row_major[e] = stored[at];
 }
 
+int kernel_kept(const Kernel *k)
+{
+    for (int i = 0; i < k->n_axes; i++)
+        if (k->axis[i].kept) return i;
+    return -1;
+}
+
 Expr *kernel_expr(const Kernel *k, int i)
 {
     const int more = k->result ? 2 : 1;

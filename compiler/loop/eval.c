@@ -22,7 +22,7 @@ typedef struct Run {
     VEC(Step) steps;
     double *value;                 /* of the steps */
     int64_t i[AXES_MAX];
-    double reduced;
+    double reduced[KEPT_MAX];
 } Run;
 
 static double *memory_of(const Run *r, const Buffer *b) { return r->memory[buffer_memory(b)->id]; }
@@ -55,7 +55,7 @@ static double step_value(const Run *r, const Step *s)
     double x[3];
     switch (s->expr->kind) {
     case EX_constant: return s->expr->value;
-    case EX_reduced: return r->reduced;
+    case EX_reduced: return r->reduced[(int)s->expr->value];
     case EX_load: return s->memory[affine_at(&s->at, r->i)];
     case EX_index: return (double)affine_at(&s->at, r->i);
     case EX_random: return random_uniform(r->seed, r->step, s->expr->key, (uint32_t)affine_at(&s->at, r->i));
@@ -113,8 +113,9 @@ typedef struct Target { double *out; Affine at; int end; double value; } Target;
 static void run_kernel(Run *r, const Kernel *k)
 {
     static const double start[] = { [REDUCE_sum] = 0, [REDUCE_max] = -INFINITY, [REDUCE_min] = INFINITY };
-    int out_axes = 0;
-    while (out_axes < k->n_axes && !k->axis[out_axes].reduce) out_axes++;
+    int out_axes = 0, kept = kernel_kept(k), reduce_axes;
+    while (out_axes < k->n_axes && !k->axis[out_axes].reduce && !k->axis[out_axes].kept) out_axes++;
+    reduce_axes = kept < 0 ? out_axes : kept + 1;
     r->steps.n = 0;
     int n_pick = k->pick ? add_steps(r, k->pick) : 0, n_value = add_steps(r, k->value), end = k->result ? add_steps(r, k->result) : n_value;
     Target *more = NEW_ARRAY(r->arena, Target, k->more.n + 1);
@@ -127,11 +128,15 @@ static void run_kernel(Run *r, const Kernel *k)
     Affine to = buffer_address(k->out, k->store);
     double *out = memory_of(r, k->out);
     do {
-        r->reduced = start[k->reduce];
         if (k->pick) r->i[PICKED] = (int64_t)run_steps(r, 0, n_pick);
-        do r->reduced = combine(k->reduce, r->reduced, run_steps(r, n_pick, n_value));
-        while (next_point(k, r->i, out_axes, k->n_axes));
-        double y = k->result ? run_steps(r, n_value, end) : r->reduced;
+        double *reduced = r->reduced;
+        do {
+            *reduced = start[k->reduce];
+            do *reduced = combine(k->reduce, *reduced, run_steps(r, n_pick, n_value));
+            while (next_point(k, r->i, reduce_axes, k->n_axes));
+            reduced++;
+        } while (next_point(k, r->i, out_axes, reduce_axes));
+        double y = k->result ? run_steps(r, n_value, end) : *r->reduced;
         for (int i = 0; i < k->more.n; i++) more[i].value = run_steps(r, i ? more[i - 1].end : end, more[i].end);
         double *at = &out[affine_at(&to, r->i)];
         *at = k->accumulate ? *at + y : y;

@@ -51,7 +51,12 @@ Expr *ex_index(Arena *a, Affine i)
     return i.n ? with_index(a, EX_index, i) : ex_number(a, (double)i.offset);
 }
 
-Expr *ex_reduced(Arena *a) { return expr_new(a, EX_reduced); }
+Expr *ex_reduced(Arena *a, int kept)
+{
+    Expr *e = expr_new(a, EX_reduced);
+    e->value = kept;
+    return e;
+}
 
 Expr *ex_random(Arena *a, uint32_t key, Affine counter)
 {

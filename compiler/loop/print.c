@@ -4,6 +4,7 @@
 typedef struct Printer {
     Text *out;
     const char *axis[AXES_MAX];
+    bool kept;                     /* the kernel has a kept axis */
 } Printer;
 
 static void print_index(Printer *p, const Buffer *b, const Affine *index)
@@ -59,7 +60,8 @@ static void print_expr(Printer *p, const Expr *e, int around)
         text_printf(p->out, "random(key %u, ", (unsigned)e->key);
         affine_print(p->out, e->index, p->axis);
         text_putc(p->out, ')');
-    } else print_call(p, e);
+    } else if (e->kind == EX_reduced && p->kept) text_printf(p->out, "reduced[%d]", (int)e->value);
+    else print_call(p, e);
 }
 
 static void print_axes(Printer *p, const Kernel *k)
@@ -80,6 +82,7 @@ static void print_kernel(Text *out, const Kernel *k)
     static const char *const reduce[] = { "", " sum", " max", " min" };
     Printer p = { .out = out };
     for (int i = 0; i < k->n_axes; i++) p.axis[i] = k->axis[i].name;
+    p.kept = kernel_kept(k) >= 0;
     text_printf(out, "kernel %s ", k->name);
     print_axes(&p, k);
     text_puts(out, reduce[k->reduce]);

@@ -33,6 +33,8 @@ static void check_axes(Check *c)
         if (k->axis[i].extent < 1) fail(k, "an empty axis");
         if (k->axis[i].reduce && k->reduce == REDUCE_none) fail(k, "an axis reduces where nothing does");
         if (i && k->axis[i - 1].reduce && !k->axis[i].reduce) fail(k, "an out axis behind a reduce axis");
+        if (i && k->axis[i - 1].kept && !k->axis[i].reduce) fail(k, "an out axis behind the kept one");
+        if (k->axis[i].kept && (k->axis[i].reduce || !k->result || k->accumulate || k->axis[i].extent > KEPT_MAX)) fail(k, "an axis is kept that cannot be");
         if (!is_identifier(k->axis[i].name)) fail(k, "the name of an axis is no identifier");
         for (int j = 0; j < i; j++)
             if (!strcmp(k->axis[i].name, k->axis[j].name)) fail(k, "two axes of one name");
@@ -74,7 +76,7 @@ static bool steps_apart(const Check *c, const Affine *x)
     return true;
 }
 
-/* Each of the elements stored at one point lies where none of another point does: here, in the box of their offsets. */
+/* Each of the elements stored at one point lies where none of another point does: in one tensor, in the box of their offsets. */
 static void check_more(const Check *c)
 {
     const Kernel *k = c->kernel;
@@ -84,7 +86,8 @@ static void check_more(const Check *c)
         const Store *s = &k->more.at[i];
         Affine here = buffer_address(s->out, s->at), moved = affine_add(here, affine_constant(first.offset - here.offset));
         check_inside(c, s->out, s->at);
-        if (!affine_equal(&moved, &first)) fail(k, "elements stored at a point differ by more than offsets");
+        if (buffer_memory(s->out) == buffer_memory(k->out) && !affine_equal(&moved, &first)) fail(k, "elements stored at a point differ by more than offsets");
+        if (here.n != first.n || !steps_apart(c, &here)) fail(k, "two points store to one element");
         bool again = buffer_memory(s->out) == buffer_memory(k->out) && affine_equal(&here, &first);
         for (int j = 0; j < i && !again; j++) {
             Affine other = buffer_address(k->more.at[j].out, k->more.at[j].at);
@@ -109,7 +112,7 @@ static void check_store(const Check *c)
         if (!k->accumulate && !steps_apart(c, &k->store[d])) fail(k, "two points store to one element");
     }
     for (int i = 0; i < k->n_axes; i++)
-        if (!k->axis[i].reduce && used[i] != 1 && (used[i] || !used[PICKED])) fail(k, "an out axis is not in the store, or is twice");
+        if (!k->axis[i].reduce && used[i] != !k->axis[i].kept && (used[i] || !used[PICKED])) fail(k, "an out axis is not in the store, or is twice");
     if (k->pick && used[PICKED] && !k->accumulate) fail(k, "points that may pick one row store there");
 }
 
@@ -129,6 +132,8 @@ static void check_expr(const Check *c, const Expr *e)
 {
     if (!e) fail(c->kernel, "no value");
     if (e->kind == EX_reduced && (!c->in_result || c->kernel->reduce == REDUCE_none)) fail(c->kernel, "nothing is reduced");
+    const int kept = kernel_kept(c->kernel);
+    if (e->kind == EX_reduced && !(e->value >= 0 && e->value < (kept < 0 ? 1 : (double)c->extent[kept]))) fail(c->kernel, "a step is not kept");
     if (e->kind == EX_load) check_load(c, e);
     for (int i = 0; i < expr_args[e->kind]; i++) check_expr(c, e->arg[i]);
 }

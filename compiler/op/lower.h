@@ -128,6 +128,11 @@ const char *name_take(Lower *l, const char *wanted);
    new value of another update. */
 void lower_join(Lower *l);
 
+/* ---- gates: op/lower_gates.c ---- */
+
+/* Has the kernel of a contraction compute what reads several parts of its result at one point. */
+void lower_gates(Lower *l);
+
 /* ---- order: op/lower_order.c ---- */
 
 /* Lets updates store in place where that is right, else adds copies; sorts kernels so that old values are read

@@ -125,7 +125,7 @@ static void join(Join *j, int user, const Expr *load)
     Buffer *b = load->buffer;
     const int maker = j->writer[b->id];
     Kernel *from = j->l->program->kernel.at[maker], *k = j->l->program->kernel.at[user];
-    Expr *made = from->reduce == REDUCE_none ? from->value : from->result ? from->result : ex_reduced(a);
+    Expr *made = from->reduce == REDUCE_none ? from->value : from->result ? from->result : ex_reduced(a, 0);
     if (from->reduce != REDUCE_none) take_sum(k, from);
     for (int e = from->reduce != REDUCE_none ? 1 : 0; kernel_expr(k, e); e++) replace(kernel_expr(k, e), b, made);
     if (j->wanted[b->id]) {

@@ -145,7 +145,7 @@ void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *i
     if (!any_reduces(k)) k->reduce = REDUCE_none;
     if (k->reduce) {
         k->value = value;
-        if (stored_node(l, n) != n) k->result = with_epilogue(l, n, ex_reduced(l->arena), index);
+        if (stored_node(l, n) != n) k->result = with_epilogue(l, n, ex_reduced(l->arena, 0), index);
     } else k->value = with_epilogue(l, n, value, index);
     finish(l, k, stored_buffer(l, n), index);
 }

@@ -26,7 +26,7 @@ static int walk(Walk *w, const Expr *e)
     for (int i = 0; i < w->seen.n; i++)
         if (w->seen.at[i].e == e) return w->seen.at[i].value;
     Value v = {.kind = e->kind, .arg = {-1, -1, -1}};
-    if (e->kind == EX_constant || e->kind == EX_row) v.number = e->value;
+    if (e->kind == EX_constant || e->kind == EX_row || e->kind == EX_reduced) v.number = e->value;
     if (e->kind == EX_load) {
         v.buffer = buffer_memory(e->buffer);
         v.at = buffer_address(e->buffer, e->index);
@@ -82,7 +82,7 @@ static bool runs_on(const Affine *x, int outer, int inner, int64_t extent)
 static bool can_merge(const Nest *n, int outer, int inner)
 {
     int64_t extent = n->axis[inner].extent;
-    if (n->axis[outer].reduce != n->axis[inner].reduce || n->axis[outer].outer != n->axis[inner].outer || !runs_on(&n->store, outer, inner, extent)) return false;
+    if (n->axis[outer].reduce != n->axis[inner].reduce || n->axis[outer].outer != n->axis[inner].outer || n->axis[outer].kept || n->axis[inner].kept || !runs_on(&n->store, outer, inner, extent)) return false;
     for (int i = 0; i < n->value.n; i++)
         if (!runs_on(&n->value.at[i].at, outer, inner, extent)) return false;
     return true;
@@ -101,6 +101,14 @@ static bool merge_one(Arena *a, Nest *n)
     return false;
 }
 
+unsigned nest_stored(const Nest *n)
+{
+    unsigned axes = 0;
+    for (int i = 0; i < n->n_out; i++)
+        if (!n->axis[i].kept) axes |= 1u << i;
+    return axes;
+}
+
 static void find_axes(Nest *n)
 {
     for (int i = 0; i < n->value.n; i++) {
@@ -108,7 +116,7 @@ static void find_axes(Nest *n)
         for (int t = 0; t < v->at.n; t++)
             v->axes |= v->at.term[t].axis == PICKED && n->pick >= 0 ? n->value.at[n->pick].axes : 1u << v->at.term[t].axis;
         for (int k = 0; k < expr_args[v->kind]; k++) v->axes |= n->value.at[v->arg[k]].axes;
-        if (v->kind == EX_reduced) v->axes = (1u << n->n_out) - 1;
+        if (v->kind == EX_reduced) v->axes = nest_stored(n);
     }
 }
 

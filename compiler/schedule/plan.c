@@ -211,7 +211,7 @@ static double tile_cost(const Nest *n, const Plan *p, const Target *t, const Cou
 /* An axis along which some load in the body stays where it is, so that a tile reads it once. */
 static bool reuses(const Nest *n, int axis)
 {
-    if (n->axis[axis].outer) return false;
+    if (n->axis[axis].outer || n->axis[axis].kept) return false;
     for (int i = 0; i < n->value.n; i++) {
         const Value *v = &n->value.at[i];
         if (v->in_body && v->kind == EX_load && !(v->axes >> axis & 1)) return true;
@@ -234,13 +234,25 @@ static void try_tile(const Nest *n, const Target *t, Plan *p, Counts *c, double 
 
 static int limit(int64_t steps, int most) { return steps < most ? (int)steps : most; }
 
+/* Sums kept side by side with nothing that rows share: what the result computes is hidden behind the loads of the next tile,
+   the sooner the smaller tiles are. */
+static bool streams_gates(const Nest *n, const Plan *p)
+{
+    bool kept = false;
+    for (int i = 0; i < n->n_out; i++) {
+        kept |= n->axis[i].kept;
+        if (i != p->lane && reuses(n, i)) return false;
+    }
+    return kept;
+}
+
 /* Tries every tile of vectors x rows along one or two axes. */
 static void choose_tile(const Nest *n, const Target *t, Plan *p)
 {
     Counts c;
     double least = INFINITY;
-    for (int i = 0; i < AXES_MAX; i++) c.count[i] = 1;
-    int vectors = p->lane < 0 ? 1 : limit(axis_steps(n, p, t, p->lane), VECTORS_MAX);
+    for (int i = 0; i < AXES_MAX; i++) c.count[i] = i < n->n_out && n->axis[i].kept ? (int)n->axis[i].extent : 1;
+    int vectors = p->lane < 0 ? 1 : streams_gates(n, p) ? 1 : limit(axis_steps(n, p, t, p->lane), VECTORS_MAX);
     for (int nv = 1; nv <= vectors; nv++)
         for (int x = 0; x < n->n_out; x++) {
             if (p->lane >= 0) c.count[p->lane] = nv;

@@ -38,6 +38,8 @@ typedef struct Nest {
 } Nest;
 
 Nest *nest_new(Arena *a, const Kernel *k);
+/* A bit for each axis that is stored along: the out axes but the kept one. */
+unsigned nest_stored(const Nest *n);
 
 /* ---- plan: the choices ---- */
 

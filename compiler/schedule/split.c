@@ -14,10 +14,10 @@ static int64_t store_stride(const Nest *n, int axis) { return axis < 0 ? 0 : mag
 static bool stores_apart(const Nest *n)
 {
     int64_t reach = 0;
-    for (unsigned done = 0, all = (1u << n->n_out) - 1; done != all;) {
+    for (unsigned done = 0, all = nest_stored(n); done != all;) {
         int next = -1;
         for (int i = 0; i < n->n_out; i++)
-            if (!(done >> i & 1) && (next < 0 || magnitude(affine_coef(&n->store, i)) < magnitude(affine_coef(&n->store, next)))) next = i;
+            if (all & ~done & 1u << i && (next < 0 || magnitude(affine_coef(&n->store, i)) < magnitude(affine_coef(&n->store, next)))) next = i;
         int64_t stride = magnitude(affine_coef(&n->store, next));
         if (stride <= reach) return false;
         reach += stride * (n->axis[next].extent - 1);

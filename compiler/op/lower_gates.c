@@ -1,0 +1,282 @@
+/* lower_gates.c -- what reads several parts of a contraction's result at one point (the gates of an LSTM or a GRU, halves of a
+   gated unit) is computed in its kernel: the sums of the parts stay side by side in registers. */
+#include "lower.h"
+
+enum {
+    LANES = 16,                    /* of the widest target */
+    USERS_MAX = 4
+};
+
+typedef VEC(int) Ints;
+
+typedef struct Gates {
+    Lower *l;
+    int *writer;                   /* by buffer: the only kernel that writes its memory; -1: none, -2: several */
+    Ints *reader;                  /* by buffer: kernels that read its memory, ascending */
+    bool *gone;                    /* by kernel: computed in another */
+} Gates;
+
+/* The contraction, and the kernels that read its result. */
+typedef struct Group {
+    Kernel *maker;
+    int at, n;                     /* the maker's place; users */
+    int user[USERS_MAX];
+    int split;                     /* the axis that is parts of `size` */
+    int64_t size;
+    int parts;
+} Group;
+
+/* ---- who reads and writes what ---- */
+
+static void note_writer(Gates *g, const Buffer *out, int kernel)
+{
+    int *writer = &g->writer[buffer_memory(out)->id];
+    *writer = *writer == -1 || *writer == kernel ? kernel : -2;
+}
+
+static bool reads(const Gates *g, int kernel, const Buffer *b)
+{
+    const Ints *r = &g->reader[buffer_memory(b)->id];
+    for (int i = 0; i < r->n; i++)
+        if (r->at[i] == kernel) return true;
+    return false;
+}
+
+static void note_reads(Gates *g, const Expr *e, int kernel)
+{
+    if (e->kind == EX_load && !reads(g, kernel, e->buffer)) {
+        Ints *reader = &g->reader[buffer_memory(e->buffer)->id];
+        int i = reader->n;
+        vec_push(g->l->arena, reader, kernel);
+        for (; i && reader->at[i - 1] > kernel; i--) reader->at[i] = reader->at[i - 1];
+        reader->at[i] = kernel;
+    }
+    for (int i = 0; i < expr_args[e->kind]; i++) note_reads(g, e->arg[i], kernel);
+}
+
+static void note(Gates *g, int kernel)
+{
+    const Kernel *k = g->l->program->kernel.at[kernel];
+    note_writer(g, k->out, kernel);
+    for (int m = 0; m < k->more.n; m++) note_writer(g, k->more.at[m].out, kernel);
+    for (int e = 0; kernel_expr(k, e); e++) note_reads(g, kernel_expr(k, e), kernel);
+}
+
+static Kernel *kernel_at(const Gates *g, int i) { return g->l->program->kernel.at[i]; }
+
+static int out_axes(const Kernel *k)
+{
+    int n = 0;
+    while (n < k->n_axes && !k->axis[n].reduce) n++;
+    return n;
+}
+
+static bool is_plain(const Kernel *k) { return !k->accumulate && !k->pick && !k->more.n && !k->early.n; }
+
+/* ---- whether ---- */
+
+/* The user has the maker's out axes, but for one that it sees in parts. */
+static bool find_split(Group *g, const Kernel *user)
+{
+    const Kernel *k = g->maker;
+    const int n = out_axes(k);
+    g->split = -1;
+    if (user->reduce != REDUCE_none || !is_plain(user) || user->n_axes != n || k->n_axes + 1 >= PICKED) return false;
+    for (int i = 0; i < n; i++) {
+        const int64_t all = k->axis[i].extent, part = user->axis[i].extent;
+        if (all == part) continue;
+        if (g->split >= 0 || all % part || all / part > KEPT_MAX / 2) return false;
+        g->split = i;
+        g->size = part;
+        g->parts = (int)(all / part);
+    }
+    return g->split >= 0 && 8 * ((g->size + LANES - 1) / LANES * LANES) <= 9 * g->size;
+}
+
+/* The part that a load of the maker's result reads at each point; -1 where it is not one part. */
+static int part_of(const Group *g, const Expr *load)
+{
+    const Affine made = buffer_address(g->maker->out, g->maker->store), read = buffer_address(load->buffer, load->index);
+    const int64_t step = g->size * affine_coef(&made, g->split), offset = read.offset - made.offset;
+    const Affine moved = affine_add(made, affine_constant(offset));
+    return affine_equal(&moved, &read) && step > 0 && offset % step == 0 && offset / step < g->parts ? (int)(offset / step) : -1;
+}
+
+/* Loads of the result are parts; loads of what an earlier user stores are at the same point. */
+static bool loads_fit(const Gates *gates, const Group *g, int user, const Expr *e)
+{
+    if (e->kind == EX_load) {
+        const Buffer *b = buffer_memory(e->buffer);
+        if (b == g->maker->out && part_of(g, e) < 0) return false;
+        for (int i = 0; i < g->n; i++) {
+            const Kernel *k = kernel_at(gates, g->user[i]);
+            if (buffer_memory(k->out) != b) continue;
+            const Affine stored = buffer_address(k->out, k->store), read = buffer_address(e->buffer, e->index);
+            if (i >= user || !affine_equal(&stored, &read)) return false;
+        }
+    }
+    for (int i = 0; i < expr_args[e->kind]; i++)
+        if (!loads_fit(gates, g, user, e->arg[i])) return false;
+    return true;
+}
+
+/* Whether k stores what the other reads. */
+static bool writes_for(const Gates *gates, const Kernel *k, int other)
+{
+    bool any = reads(gates, other, k->out);
+    for (int m = 0; m < k->more.n; m++) any |= reads(gates, other, k->more.at[m].out);
+    return any;
+}
+
+/* Nobody between the maker and its last user needs what they store, or stores what they read. */
+static bool can_wait(const Gates *gates, const Group *g)
+{
+    const int last = g->user[g->n - 1];
+    for (int i = g->at + 1, u = 0; i < last; i++) {
+        const Kernel *k = kernel_at(gates, i);
+        if (i == g->user[u]) {
+            u++;
+            continue;
+        }
+        if (gates->gone[i]) continue;
+        for (int j = 0; j < g->n; j++)
+            if (reads(gates, i, kernel_at(gates, g->user[j])->out) || (g->user[j] < i && writes_for(gates, k, g->user[j]))) return false;
+        if (writes_for(gates, k, g->at)) return false;
+    }
+    return true;
+}
+
+static bool find_group(const Gates *gates, int at, Group *g)
+{
+    Kernel *k = kernel_at(gates, at);
+    *g = (Group){ .maker = k, .at = at };
+    if (k->reduce != REDUCE_sum || !is_plain(k) || k->out->kind != BUF_workspace || k->out->base || gates->writer[k->out->id] != at) return false;
+    const Ints *reader = &gates->reader[k->out->id];
+    if (!reader->n || reader->n > USERS_MAX || reader->at[0] <= at) return false;
+    for (int i = 0; i < reader->n; i++) {
+        const Kernel *user = kernel_at(gates, reader->at[i]);
+        const Group before = *g;
+        const bool waits = i + 1 < reader->n;
+        if (gates->gone[reader->at[i]] || reads(gates, at, user->out) || !find_split(g, user)) return false;
+        if (waits && gates->writer[buffer_memory(user->out)->id] != reader->at[i]) return false;
+        if (i && (before.split != g->split || before.size != g->size)) return false;
+        g->user[g->n++] = reader->at[i];
+    }
+    for (int i = 0; i < g->n; i++)
+        if (!loads_fit(gates, g, i, kernel_at(gates, g->user[i])->value)) return false;
+    return can_wait(gates, g);
+}
+
+/* ---- into one kernel ---- */
+
+/* e over other axes. */
+static Expr *moved(Arena *a, const Expr *e, const Affine *by)
+{
+    Expr *x = NEW(a, Expr);
+    *x = *e;
+    const int n = e->kind == EX_load ? e->buffer->shape.rank : e->index ? 1 : 0;
+    if (n) x->index = NEW_ARRAY(a, Affine, n);
+    for (int i = 0; i < n; i++) x->index[i] = affine_substitute(&e->index[i], by);
+    for (int i = 0; i < expr_args[e->kind]; i++) x->arg[i] = moved(a, e->arg[i], by);
+    return x;
+}
+
+static void replace(const Gates *gates, const Group *g, Expr *e, Expr *const *part)
+{
+    if (e->kind == EX_load) {
+        const Buffer *b = buffer_memory(e->buffer);
+        Expr *by = b == g->maker->out ? part[part_of(g, e)] : NULL;
+        for (int i = 0; i < g->n && !by; i++)
+            if (buffer_memory(kernel_at(gates, g->user[i])->out) == b) by = kernel_at(gates, g->user[i])->value;
+        if (by) *e = *by;
+        return;
+    }
+    for (int i = 0; i < expr_args[e->kind]; i++) replace(gates, g, e->arg[i], part);
+}
+
+/* The axis `split` in parts: their number is an axis behind the others that are stored along. */
+static void split_axes(const Group *g, Affine *by)
+{
+    const Kernel *k = g->maker;
+    const int n = out_axes(k);
+    for (int i = 0; i < k->n_axes; i++) by[i] = affine_axis(i < n ? i : i + 1);
+    by[g->split] = affine_add(affine_axis(g->split), affine_scale(affine_axis(n), g->size));
+}
+
+static void number_reduced(Expr *e, int part)
+{
+    if (e->kind == EX_reduced) e->value = part;
+    for (int i = 0; i < expr_args[e->kind]; i++) number_reduced(e->arg[i], part);
+}
+
+/* What the maker stores of each part. */
+static void part_values(Arena *a, const Group *g, Expr **part)
+{
+    const int n = out_axes(g->maker);
+    for (int p = 0; p < g->parts; p++) {
+        Affine by[AXES_MAX];
+        for (int i = 0; i < n; i++) by[i] = affine_axis(i);
+        by[g->split] = affine_add(affine_axis(g->split), affine_constant(p * g->size));
+        part[p] = ex_reduced(a, p);
+        if (!g->maker->result) continue;
+        part[p] = moved(a, g->maker->result, by);
+        number_reduced(part[p], p);
+    }
+}
+
+static void join(Gates *gates, const Group *g)
+{
+    Lower *l = gates->l;
+    Kernel *k = g->maker, *last = kernel_at(gates, g->user[g->n - 1]);
+    const int n = out_axes(k);
+    Affine by[AXES_MAX];
+    Expr *part[KEPT_MAX];
+    part_values(l->arena, g, part);
+    for (int i = 0; i < g->n; i++) replace(gates, g, kernel_at(gates, g->user[i])->value, part);
+    split_axes(g, by);
+    k->value = moved(l->arena, k->value, by);
+    for (int i = k->n_axes; i > n; i--) k->axis[i] = k->axis[i - 1];
+    k->axis[n] = (Axis){ .extent = g->parts, .kept = true, .name = "part" };
+    k->axis[g->split].extent = g->size;
+    k->n_axes++;
+    for (int i = 0; i + 1 < g->n; i++) {
+        const Kernel *user = kernel_at(gates, g->user[i]);
+        const Ints *reader = &gates->reader[buffer_memory(user->out)->id];
+        bool elsewhere = user->out->kind != BUF_workspace;
+        for (int r = 0; r < reader->n; r++) {
+            bool inside = false;
+            for (int j = 0; j < g->n; j++) inside |= reader->at[r] == g->user[j];
+            elsewhere |= !inside;
+        }
+        Store s = { .value = user->value, .out = user->out };
+        for (int d = 0; d < user->out->shape.rank; d++) s.at[d] = user->store[d];
+        if (elsewhere) vec_push(l->arena, &k->more, s);
+    }
+    k->result = last->value;
+    k->out = last->out;
+    for (int d = 0; d < last->out->shape.rank; d++) k->store[d] = last->store[d];
+    l->program->kernel.at[g->user[g->n - 1]] = k;
+    gates->gone[g->at] = true;
+    for (int i = 0; i + 1 < g->n; i++) {
+        gates->gone[g->user[i]] = true;
+        gates->writer[buffer_memory(kernel_at(gates, g->user[i])->out)->id] = -1;
+    }
+    note(gates, g->user[g->n - 1]);
+}
+
+void lower_gates(Lower *l)
+{
+    Program *p = l->program;
+    Gates gates = { .l = l, .writer = NEW_ARRAY(l->arena, int, p->buffer.n + 1), .reader = NEW_ARRAY(l->arena, Ints, p->buffer.n + 1),
+                    .gone = NEW_ARRAY(l->arena, bool, p->kernel.n + 1) };
+    int n = 0;
+    for (int i = 0; i < p->buffer.n; i++) gates.writer[i] = -1;
+    for (int i = 0; i < p->kernel.n; i++) note(&gates, i);
+    for (int i = 0; i < p->kernel.n; i++) {
+        Group g;
+        if (!gates.gone[i] && find_group(&gates, i, &g)) join(&gates, &g);
+    }
+    for (int i = 0; i < p->kernel.n; i++)
+        if (!gates.gone[i]) p->kernel.at[n++] = p->kernel.at[i];
+    p->kernel.n = n;
+}

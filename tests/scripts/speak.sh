@@ -1,5 +1,5 @@
 #!/bin/sh
-# speak.sh -- the examples that write text learn from real text, and their program says what `netc sample` says.
+# speak.sh -- the examples that read and write text learn from real text, and their program says what `netc sample` says.
 B=${B:-build}
 N=$B/netc
 T=$PWD/$B/tests/speak
@@ -25,11 +25,13 @@ if [ "$mode" = all ]; then
     text char_rnn 1.65
     text char_lstm 1.57
     text gpt 1.90
+    text bert 1.33
     name names_mlp 2.1
     name names_rnn 2.03
     name names_transformer 1.98
 else
     name names_mlp 2.3 "--epochs 1"
+    learn bert 3.5 "text=$D/tinyshakespeare.txt[:90%]" "text=$D/tinyshakespeare.txt[98%:]" --steps 60
 fi
 [ "$mode" = all ] && text char_gru 1.53 || text char_gru 2.6 "--steps 120"
 

@@ -6,6 +6,7 @@ CFLAGS   ?= -O2 -g
 WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 override CFLAGS += -std=c11 -D_GNU_SOURCE $(WARNINGS)
 B        ?= build
+PYTHON   ?= python3
 LIBS      = -ljansson -lz -lm -ldl -lpthread
 
 sources  := $(sort $(wildcard compiler/*/*.c) $(wildcard grammar/*.c) $(wildcard compiler/pipeline.c))
@@ -102,8 +103,9 @@ demo: all                          ## draw digits, train on them, emit C with th
 	@ls -l $(D)/classify | awk '{ print "== one binary of " $$5 " bytes: $(D)/classify" }'
 	@$(D)/classify
 
-bench: all                         ## time the emitted C of the examples
+bench: all                         ## time the emitted C of the examples, and beside it the peers that are installed
 	@B=$(B) CC="$(CC)" sh tests/bench/run.sh
+	@B=$(B) CC="$(CC)" $(PYTHON) tests/bench/peers.py
 
 # ---- install ----
 

@@ -30,7 +30,7 @@ def export(name, folder, names):
         sys.exit("%s: the results hardly depend on the input, so they would prove little" % name)
     x.numpy().tofile(folder + "/input")
     y.numpy().tofile(folder + "/expected")
-    torch.onnx.export(net, x, folder + "/net.onnx", opset_version=13, input_names=["input"], output_names=["output"])
+    torch.onnx.export(net, x, folder + "/net.onnx", opset_version=14, input_names=["input"], output_names=["output"])
 
 
 def export_step(step, folder, names):

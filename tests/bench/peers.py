@@ -226,9 +226,15 @@ def measured(options):
             continue
         print(line(row), flush=True)
         rows = [r for r in rows if (r["name"], r["threads"]) != (row["name"], threads)] + [row]
+        save(rows, options.json)
+    return save(rows, options.json)
+
+
+def save(rows, path):
+    """In the order of ROWS."""
     places = [(t, Row(w[0], "", 0, w[2], t, 0).label) for t in (1, 2) for w in ROWS]
     rows = sorted((r for r in rows if (r["threads"], r["name"]) in places), key=lambda r: places.index((r["threads"], r["name"])))
-    with open(options.json, "w") as f:
+    with open(path, "w") as f:
         json.dump(rows, f, indent=1)
     return rows
 

@@ -73,6 +73,14 @@ static int out_axes(const Kernel *k)
 
 static bool is_plain(const Kernel *k) { return !k->accumulate && !k->pick && !k->more.n && !k->early.n; }
 
+/* Somebody behind the program reads it: the caller, or an update. */
+static bool is_wanted(const Gates *g, const Buffer *b)
+{
+    for (int i = 0; i < g->l->update.n; i++)
+        if (buffer_memory(g->l->update.at[i].value) == b) return true;
+    return b->kind != BUF_workspace;
+}
+
 /* ---- whether ---- */
 
 /* The user has the maker's out axes, but for one that it sees in parts. */
@@ -150,7 +158,7 @@ static bool find_group(const Gates *gates, int at, Group *g)
 {
     Kernel *k = kernel_at(gates, at);
     *g = (Group){ .maker = k, .at = at };
-    if (k->reduce != REDUCE_sum || !is_plain(k) || k->out->kind != BUF_workspace || k->out->base || gates->writer[k->out->id] != at) return false;
+    if (k->reduce != REDUCE_sum || !is_plain(k) || is_wanted(gates, k->out) || k->out->base || gates->writer[k->out->id] != at) return false;
     const Ints *reader = &gates->reader[k->out->id];
     if (!reader->n || reader->n > USERS_MAX || reader->at[0] <= at) return false;
     for (int i = 0; i < reader->n; i++) {
@@ -242,7 +250,7 @@ static void join(Gates *gates, const Group *g)
     for (int i = 0; i + 1 < g->n; i++) {
         const Kernel *user = kernel_at(gates, g->user[i]);
         const Ints *reader = &gates->reader[buffer_memory(user->out)->id];
-        bool elsewhere = user->out->kind != BUF_workspace;
+        bool elsewhere = is_wanted(gates, buffer_memory(user->out));
         for (int r = 0; r < reader->n; r++) {
             bool inside = false;
             for (int j = 0; j < g->n; j++) inside |= reader->at[r] == g->user[j];

@@ -194,6 +194,14 @@ static bool take_vocabulary(const Pipeline *p, Unit *u)
     return true;
 }
 
+static void set_error(Unit *u)
+{
+    if (!u->forward) return;
+    const ErrorBound e = graph_error(u->forward->graph);
+    u->error_bound = e.largest;
+    u->tiled = e.tiled;
+}
+
 bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int *status)
 {
     Pipeline p = {.model = m, .options = o, .plan = plan};
@@ -219,6 +227,7 @@ bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int
         if (!*row[i].program) return false;
     }
     unit_fields(unit);
+    set_error(unit);
     if (!take_vocabulary(&p, unit)) return false;
     *status = 0;
     return true;

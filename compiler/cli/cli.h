@@ -19,9 +19,10 @@ typedef struct Options {
     const char *output, *net, *target, *weights, *embed, *dependency, *after, *winograd, *format, *resume, *prompt;
     int64_t batch, threads, epochs, steps, log_every, entries;   /* 0: not given */
     int64_t samples, tokens, top_k;
+    double error_budget;                                 /* -1: not given */
     double temperature, top_p;                           /* 1: not given */
     int64_t seed;                                        /* -1: not given */
-    bool train, step, quiet, interpret, in_place, check, all, weights_only, best, after_valid, help;
+    bool train, step, quiet, interpret, in_place, check, all, weights_only, best, after_valid, strict, help;
 } Options;
 
 typedef int Run(const Options *o);

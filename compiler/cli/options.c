@@ -199,6 +199,7 @@ bool options_read(Options *o, const Command *c, int argc, char **argv, int *stat
     o->command = c;
     o->seed = -1;
     o->temperature = o->top_p = 1;
+    o->error_budget = -1;
     *status = read_all(o, argc, argv);
     if (!*status && o->help) {
         help_command(stdout, c);

@@ -29,7 +29,10 @@ static int set_target(Session *s, const char *otherwise)
     const Options *o = s->options;
     const char *name = o->target ? o->target : otherwise;
     s->compile.target = target_find(name);
-    if (s->compile.target) return 0;
+    if (s->compile.target) {
+        s->compile.passes.lanes = s->compile.target->lanes;
+        return 0;
+    }
     const char *names[64] = {"native"};
     int n = 1;
     for (const Target *t = targets; t->name && n < 64; t++) names[n++] = t->name;
@@ -56,16 +59,23 @@ static int set_without(Session *s)
     return 0;
 }
 
+static const double ERROR_BUDGET = 1e-3;
+
 static int set_winograd(Session *s)
 {
-    static const struct { const char *name; int tile; } choice[] = {{"off", WINOGRAD_off}, {"2", WINOGRAD_2}, {"4", WINOGRAD_4}};
-    const char *given = s->options->winograd ? s->options->winograd : "off";
+    static const struct { const char *name; int tile; } choice[] = {
+        {"off", WINOGRAD_off}, {"2", WINOGRAD_2}, {"4", WINOGRAD_4}, {"auto", WINOGRAD_auto}
+    };
+    const Options *o = s->options;
+    const char *given = o->winograd ? o->winograd : o->strict ? "off" : "auto";
+    s->compile.passes.error_budget = o->error_budget < 0 ? ERROR_BUDGET : o->error_budget;
     for (size_t i = 0; i < LENGTH(choice); i++)
         if (!strcmp(given, choice[i].name)) {
             s->compile.passes.winograd = choice[i].tile;
+            if (o->strict && choice[i].tile) return usage_error(o->command, "--winograd %s: not with --strict", given);
             return 0;
         }
-    return usage_error(s->options->command, "--winograd %s: off, 2 or 4 is expected", given);
+    return usage_error(o->command, "--winograd %s: off, 2, 4 or auto is expected", given);
 }
 
 static int64_t default_number(int64_t given, int64_t otherwise) { return given ? given : otherwise; }

@@ -72,6 +72,15 @@ static const char *count_text(Arena *a, int64_t n)
     return text_string(&t);
 }
 
+static void print_program(Text *out, Arena *a, const Program *p)
+{
+    const ErrorBound e = graph_error(p->graph);
+    text_printf(out, "workspace %-8s %16s bytes at batch %" PRId64 "; lower bound %s\n", p->name, count_text(a, p->workspace_bytes),
+                p->graph->batch, count_text(a, p->lower_bound));
+    text_printf(out, "rounding  %-8s %16.1e of the results' size", p->name, e.largest);
+    text_printf(out, e.tiled ? "; %d convolution%s by Winograd's method\n" : "\n", e.tiled, e.tiled == 1 ? "" : "s");
+}
+
 static void print_text(Text *out, const Session *s, const Summary *sum)
 {
     Arena *a = s->arena;
@@ -87,8 +96,15 @@ static void print_text(Text *out, const Session *s, const Summary *sum)
     const Program *programs[] = {s->unit.forward, s->unit.next, s->unit.evaluate, s->unit.gradient, s->unit.step};
     for (size_t i = 0; i < LENGTH(programs); i++)
         if (programs[i])
-            text_printf(out, "workspace %-8s %16s bytes at batch %" PRId64 "; lower bound %s\n", programs[i]->name,
-                        count_text(a, programs[i]->workspace_bytes), programs[i]->graph->batch, count_text(a, programs[i]->lower_bound));
+            print_program(out, a, programs[i]);
+}
+
+static void print_json_program(Text *out, const char *before, const Program *p)
+{
+    const ErrorBound e = graph_error(p->graph);
+    text_printf(out, "%s\"%s\": {\"batch\": %" PRId64 ", \"workspace_bytes\": %" PRId64 ", \"lower_bound_bytes\": %" PRId64
+                ", \"error_bound\": %.3g, \"winograd\": %d}", before, p->name, p->graph->batch, p->workspace_bytes, p->lower_bound,
+                e.largest, e.tiled);
 }
 
 static void print_json(Text *out, const Session *s, const Summary *sum)
@@ -109,8 +125,7 @@ static void print_json(Text *out, const Session *s, const Summary *sum)
     text_puts(out, ",\n \"programs\": {");
     for (size_t i = 0, n = 0; i < LENGTH(programs); i++)
         if (programs[i])
-            text_printf(out, "%s\"%s\": {\"batch\": %" PRId64 ", \"workspace_bytes\": %" PRId64 ", \"lower_bound_bytes\": %" PRId64 "}",
-                        n++ ? ", " : "", programs[i]->name, programs[i]->graph->batch, programs[i]->workspace_bytes, programs[i]->lower_bound);
+            print_json_program(out, n++ ? ", " : "", programs[i]);
     text_puts(out, "}}\n");
 }
 

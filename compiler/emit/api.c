@@ -435,6 +435,14 @@ static void write_vocabulary(Writer *w, const Unit *u)
 
 /* ---- the header ---- */
 
+static void write_error(Writer *w, const Unit *u)
+{
+    if (u->error_bound <= 0 || u->f64) return;
+    write_blank(w);
+    write_text(w, "   Rounding: %s_forward is within %.1e of its results' size (eight deviations, to first order)%s", u->net, u->error_bound, u->tiled ?
+               arena_printf(u->arena, "; %d convolution%s by Winograd's method.", u->tiled, u->tiled > 1 ? "s are" : " is") : ".");
+}
+
 static void write_usage(Writer *w, const Unit *u)
 {
     const char *net = u->net, *upper = name_upper(u->arena, u->net);
@@ -468,11 +476,13 @@ static void write_usage(Writer *w, const Unit *u)
     write_text(w, "   that themselves), inputs and outputs as their type is. The workspace may hold anything before a call and holds");
     write_text(w, "   nothing of use behind it. Nothing is allocated%s: threads may run at the same time on the",
                u->memory[0].n || u->memory[1].n ? ", and what is kept between calls is in m" : " or kept between calls");
-    write_text(w, "   same weights, each with its own workspace%s and outputs.%s", u->memory[0].n || u->memory[1].n ? ", memory" : "", u->threads > 1 ? "" : " */");
+    write_text(w, "   same weights, each with its own workspace%s and outputs.", u->memory[0].n || u->memory[1].n ? ", memory" : "");
     if (u->threads > 1) {
         write_text(w, "   The work of a call is cut for %d threads. Results do not depend on how many there are, to the bit. A netc_threads", u->threads);
-        write_text(w, "   serves one call at a time. */");
+        write_text(w, "   serves one call at a time.");
     }
+    write_error(w, u);
+    write_text(w, "*/");
     write_blank(w);
 }
 

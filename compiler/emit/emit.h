@@ -43,6 +43,8 @@ typedef struct Unit {
     int64_t state_bytes;
     Fields memory[MEMORIES];      /* what the caller keeps from call to call */
     int64_t memory_bytes[MEMORIES];
+    double error_bound;           /* of forward's results, relative to their size; 0: not known */
+    int tiled;                    /* convolutions of forward by Winograd's method */
     Embed embed;                  /* not none: every weight has node->value */
     const char *const *vocabulary;/* what each token stands for, written beside embedded weights; NULL: no text */
     int n_vocabulary;

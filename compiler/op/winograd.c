@@ -23,6 +23,41 @@ const Winograd *winograd_form(int64_t tile)
     return NULL;
 }
 
+/* ---- rounding ---- */
+
+static double square(const double *x, int n, int step)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += x[i * step] * x[i * step];
+    return sum;
+}
+
+/* How much larger than a result what it is a sum of may be, as root mean squares of independent numbers: along one
+   dimension, at the place where it is worst, sum of (at g bt)^2 next to the 3 products of a plain sum; of the gradient
+   for weights sum of (g' at' bt)^2 next to as many as a tile has results. */
+static double growth(const Winograd *w, bool gradient)
+{
+    double worst = 0;
+    for (int i = 0; i < (gradient ? WINOGRAD_KERNEL : w->tile); i++) {
+        double sum = 0;
+        for (int u = 0; u < w->size; u++) {
+            const double g = square(w->g + u * WINOGRAD_KERNEL + (gradient ? i : 0), gradient ? 1 : WINOGRAD_KERNEL, 1);
+            const double a = square(w->at + u + (gradient ? 0 : i * w->size), gradient ? w->tile : 1, w->size);
+            sum += a * g * square(w->bt + u * w->size, w->size, 1);
+        }
+        worst = fmax(worst, sum);
+    }
+    return worst / (gradient ? w->tile : WINOGRAD_KERNEL);
+}
+
+/* A sum of n random terms, rounded n times by a third of a unit squared on the average, is off by n / 6 of its own square;
+   the transforms and their operands are some 15 roundings more. */
+double winograd_error(const Winograd *w, bool gradient, int64_t terms)
+{
+    const double unit = ldexp(1, -24), transforms = w ? 5 : 1;
+    return 8 * unit * (w ? growth(w, gradient) : 1) * sqrt((double)terms / 6 + transforms);
+}
+
 /* ---- sums of few terms ---- */
 
 static Expr *add(Arena *a, Expr *x, Expr *y) { return x ? y ? ex_binary(a, EX_add, x, y) : x : y; }

@@ -20,6 +20,10 @@ const Winograd *winograd_form(int64_t tile);
 /* Tiles that cover so many results. */
 static inline int64_t winograd_tiles(const Winograd *w, int64_t results) { return (results + w->tile - 1) / w->tile; }
 
+/* How far results may be off, relative to their size: eight deviations of roundings that are independent, where each
+   product is a sum of so many terms: channels, or tiles in a gradient for weights. NULL: summed plainly. */
+double winograd_error(const Winograd *w, bool gradient, int64_t terms);
+
 /* y = matrix x as expressions that share what they can: rows x columns times `columns` values. */
 void winograd_apply(Arena *a, const double *matrix, int rows, int columns, Expr *const *x, Expr **y);
 

@@ -86,13 +86,16 @@ bool resolve_train(Model *m, const ResolveOptions *options, const char *net, Tra
 
 /* ---- passes: each leaves the graph sorted ---- */
 
-enum { WINOGRAD_off = 0, WINOGRAD_2 = 2, WINOGRAD_4 = 4 };   /* the tiles that pass winograd may use, wherever they fit */
+/* The tiles that pass winograd uses wherever they fit; auto: which ones and where, by cost and within the error budget. */
+enum { WINOGRAD_off = 0, WINOGRAD_auto = 1, WINOGRAD_2 = 2, WINOGRAD_4 = 4 };
 
 typedef struct PassContext {
     const TrainPlan *plan;         /* optimize; may be NULL in other modes */
     bool gradients_only;           /* grad leaves ROOT_gradient roots and optimize does nothing */
     bool loss_only;                /* grad adds nothing, optimize drops the updates: the loss of a step */
     int winograd;                  /* WINOGRAD_x */
+    double error_budget;           /* what `auto` may add to the error of the results, relative to their size */
+    int lanes;                     /* of the target, for costs; 0: many. Threads are no part of them: results stay the same */
     const char *const *without;    /* names of optional passes to leave out */
     int n_without;
 } PassContext;
@@ -116,6 +119,14 @@ extern const PassInfo pass_info[];  /* pass/passes.c; ends with a NULL name */
 /* Runs the passes of g->mode in order, verifying after each; stops after the pass named `until` (NULL: all).
    A ROOT_loss in `evaluate` and `infer` graphs stays a total. */
 void passes_run(Graph *g, const PassContext *context, const char *until);
+
+/* How far results may be off by rounding, relative to their size (root mean square): the first-order estimate of
+   winograd_error, with a margin of eight deviations, added up along the worst path. */
+typedef struct ErrorBound {
+    double largest;
+    int tiled;                     /* convolutions by Winograd's method */
+} ErrorBound;
+ErrorBound graph_error(const Graph *g);
 
 /* What Node.mark says after graph_mark_weights: the node depends on anything, on constants alone, on constants and
    parameters of known value alone. */

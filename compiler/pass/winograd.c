@@ -1,21 +1,12 @@
 /* winograd.c -- 3x3 convolutions of stride 1 by Winograd's minimal filtering: forward, gradients for data, which are
    convolutions too, and for weights. Weights are transformed by two contractions, which `freeze` computes where they are
    known. */
-#include "pass.h"
-
-#include "../op/winograd.h"
+#include "winograd.h"
 
 enum {
     CHANNELS_MIN = 4,              /* fewer cannot pay for the transforms */
     GROUP_MIN = 32, GROUP_MAX = 64, GROUP_STEP = 16
 };
-
-/* y[n, o, y, x] += a[n, r, y + ky + from, x + kx + from'] w[...]: which axis is which. */
-typedef struct Conv {
-    int n, o, r, at[2], k[2];      /* axes; at and k: down, across */
-    int64_t from[2];
-    bool flipped[2];               /* y - ky in place of y + ky */
-} Conv;
 
 static int plain_axis(const IndexMap *m, int d)
 {
@@ -190,21 +181,36 @@ static Node *gradient_by_tiles(Graph *g, Node *n, const Conv *v, const Winograd 
     return weights_of(g, node_new(g, OP_winograd_weights, 2, in, LENGTH(attr), attr), form);
 }
 
+/* What tiles may make. */
+static void collect(Graph *g, Convs *all)
+{
+    graph_mark_weights(g);
+    for (int i = 0; i < g->node.n; i++) {
+        Node *n = g->node.at[i];
+        const Contract *c = n->op == OP_contract ? node_attr(n, ATTR_contract)->contract : NULL;
+        Conv v = { .node = n, .contract = c };
+        v.gradient = c && find_gradient(n, c, &v);
+        if (!c || (!v.gradient && !find_conv(n, c, &v)) || v.from[0] < 0 || v.from[1] < 0) continue;
+        if (c->extent[v.o] < CHANNELS_MIN || c->extent[v.r] < CHANNELS_MIN) continue;
+        v.known = !v.gradient && n->in[1]->mark != WEIGHTS_none;
+        vec_push(g->arena, all, v);
+    }
+}
+
 /* needs: contractions that gather; leaves: those that are 3x3 convolutions by tiles, as the context says. */
 void pass_winograd(Graph *g, const PassContext *context)
 {
-    const int n_nodes = g->node.n;
-    const Winograd *form = winograd_form(context->winograd);
-    for (int i = 0; form && i < n_nodes; i++) {
-        Node *n = g->node.at[i];
-        Conv v = { 0 };
-        const Contract *c = n->op == OP_contract ? node_attr(n, ATTR_contract)->contract : NULL;
-        const bool gradient = c && find_gradient(n, c, &v);
-        if (!c || (!gradient && !find_conv(n, c, &v)) || v.from[0] < 0 || v.from[1] < 0) continue;
-        if (c->extent[v.o] < CHANNELS_MIN || c->extent[v.r] < CHANNELS_MIN) continue;
-        g->span = n->span;
-        g->label = n->name;
-        graph_replace(g, n, gradient ? gradient_by_tiles(g, n, &v, form) : by_tiles(g, n, c, &v, form));
+    Convs all = { 0 };
+    if (context->winograd == WINOGRAD_off) return;
+    collect(g, &all);
+    winograd_choose(g, context, &all);
+    for (int i = 0; i < all.n; i++) {
+        const Conv *v = &all.at[i];
+        const Winograd *form = winograd_form(v->tile);
+        if (!form) continue;
+        g->span = v->node->span;
+        g->label = v->node->name;
+        graph_replace(g, v->node, v->gradient ? gradient_by_tiles(g, v->node, v, form) : by_tiles(g, v->node, v->contract, v, form));
     }
     g->span = (Span){ 0 };
     g->label = NULL;

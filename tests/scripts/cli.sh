@@ -2,6 +2,7 @@
 # cli.sh -- the command line as scripts rely on it: statuses, messages, files that appear or do not.
 B=${B:-build}
 netc=$PWD/$B/netc
+top=$PWD
 dir=$PWD/$B/tests/cli
 rm -rf "$dir"
 mkdir -p "$dir"
@@ -72,6 +73,15 @@ status "summary" 0 "$netc" summary tiny.net
 says "summary counts" "13"
 status "summary --format=json" 0 "$netc" summary tiny.net --format=json
 says "summary json" '"parameters": 13'
+says "summary json: the error bound" '"error_bound": '
+status "winograd: no such tile" 64 "$netc" summary tiny.net --winograd 3
+status "winograd and strict" 64 "$netc" summary tiny.net --winograd 4 --strict
+status "strict" 0 "$netc" summary "$top/examples/cifar/cifar.net" --strict
+if grep -q Winograd out; then bad "strict: no tiles"; else ok "strict: no tiles"; fi
+status "winograd auto" 0 "$netc" summary "$top/examples/cifar/cifar.net"
+says "winograd auto: tiles" "convolutions by Winograd"
+status "winograd auto: no budget" 0 "$netc" summary "$top/examples/cifar/cifar.net" --error-budget 0
+if grep -q Winograd out; then bad "no budget: no tiles"; else ok "no budget: no tiles"; fi
 status "fmt" 0 "$netc" fmt tiny.net
 cp out once.net
 status "fmt again" 0 "$netc" fmt once.net

@@ -25,7 +25,7 @@ int checkpoint_save(const Host *h, const char *path, const Checkpoint *c)
     int status = 0;
     const char *pairs[8] = {"netc", NETC_VERSION, "step", arena_printf(a, "%lld", (long long)c->step),
                            "seed", arena_printf(a, "%llu", (unsigned long long)c->seed)};
-    Tensors t = {.at = NEW_ARRAY(a, Array, u->weights.n + u->state.n + u->memory[1].n + 1), .metadata = pairs,
+    Tensors t = {.at = NEW_ARRAY(a, Array, u->weights.n + u->state.n + u->memory[MEMORY_train].n + 1), .metadata = pairs,
                  .metadata_pairs = c->with_state ? 3 : 1};
     if (c->vocabulary) {
         pairs[2 * t.metadata_pairs] = "vocabulary";
@@ -37,9 +37,9 @@ int checkpoint_save(const Host *h, const char *path, const Checkpoint *c)
         const Field *f = &u->state.at[i];
         t.at[t.n++] = field_array(h, a, f, arena_printf(a, "optimizer.%s", f->name), h->state);
     }
-    for (int i = 0; i < u->memory[1].n && c->with_state; i++) {
-        const Field *f = &u->memory[1].at[i];
-        t.at[t.n++] = field_array(h, a, f, arena_printf(a, "optimizer.memory.%s", f->name), h->memory[1]);
+    for (int i = 0; i < u->memory[MEMORY_train].n && c->with_state; i++) {
+        const Field *f = &u->memory[MEMORY_train].at[i];
+        t.at[t.n++] = field_array(h, a, f, arena_printf(a, "optimizer.memory.%s", f->name), h->memory[MEMORY_train]);
     }
     if (!safetensors_write(a, path, &t, &why, &status)) status = fail(status ? status : EXIT_io, "%s", why);
     else status = 0;
@@ -92,9 +92,9 @@ static int load_all(const Host *h, Arena *a, const char *path, const Tensors *t,
         status = load_field(h, a, f, arena_printf(a, "optimizer.%s", f->name), t, h->state, path);
         if (status) worst = status;
     }
-    for (int i = 0; i < u->memory[1].n && c->with_state; i++) {
-        const Field *f = &u->memory[1].at[i];
-        status = load_field(h, a, f, arena_printf(a, "optimizer.memory.%s", f->name), t, h->memory[1], path);
+    for (int i = 0; i < u->memory[MEMORY_train].n && c->with_state; i++) {
+        const Field *f = &u->memory[MEMORY_train].at[i];
+        status = load_field(h, a, f, arena_printf(a, "optimizer.memory.%s", f->name), t, h->memory[MEMORY_train], path);
         if (status) worst = status;
     }
     if (c->with_state) c->step = (int64_t)step, c->seed = seed;

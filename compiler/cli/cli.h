@@ -67,6 +67,8 @@ typedef struct Session {
 int session_open(Session *s, const Options *o, const char *target);
 /* The programs. */
 int session_compile(Session *s);
+/* Whether the net can be taken step by step (emit --step), without a word where it cannot. */
+bool session_has_step(Session *s);
 /* The graph of `mode` as it is after the pass `until`: NULL for all, "resolve" for none. NULL after errors. */
 Graph *session_graph(Session *s, Mode mode, int64_t batch, const char *until);
 

@@ -53,10 +53,10 @@ void fill_params(Host *h, uint64_t seed)
 void fill_memory(Host *h, uint64_t seed)
 {
     static const Init any = {INIT_uniform, -0.5, 0.5};
-    const Fields *f = &h->unit->memory[1];
+    const Fields *f = &h->unit->memory[MEMORY_train];
     for (int i = 0; i < f->n; i++) {
         double *x = NEW_ARRAY(h->arena, double, f->at[i].buffer->elements);
         init_fill(&any, f->at[i].name, seed, x, f->at[i].buffer->elements);
-        field_write(h, &f->at[i], h->memory[1], x);
+        field_write(h, &f->at[i], h->memory[MEMORY_train], x);
     }
 }

@@ -13,7 +13,7 @@
 
 enum { ARGUMENTS_MAX = 128 };
 
-static const char *const function_names[PROGRAMS] = {"netc_forward", "netc_evaluate", "netc_gradient", "netc_step"};
+static const char *const function_names[PROGRAMS] = {"netc_forward", "netc_next", "netc_evaluate", "netc_gradient", "netc_step"};
 
 /* ---- the temporary directory ---- */
 
@@ -160,13 +160,14 @@ static int gather_buffers(Host *h, const Program *p, BufferKind kind, const Buff
 static void make_arguments(Host *h, ProgramKind kind)
 {
     HostProgram *p = &h->program[kind];
+    const int memory = memory_of(h->unit, p->program);
     int n = 0;
     p->n_input = gather_buffers(h, p->program, BUF_input, &p->input, &p->input_data);
     p->n_output = gather_buffers(h, p->program, BUF_output, &p->output, &p->output_data);
     p->argument = NEW_ARRAY(h->arena, void *, p->n_input + p->n_output + 7);
     p->argument[n++] = h->weights;
     if (kind == PROGRAM_step) p->argument[n++] = h->state;
-    if (h->unit->memory[kind != PROGRAM_forward].n) p->argument[n++] = h->memory[kind != PROGRAM_forward];
+    if (h->unit->memory[memory].n) p->argument[n++] = h->memory[memory];
     for (int i = 0; i < p->n_input; i++) p->argument[n++] = p->input_data[i];
     if (kind == PROGRAM_gradient) p->argument[n++] = h->gradient;
     for (int i = 0; i < p->n_output; i++) p->argument[n++] = p->output_data[i];
@@ -202,7 +203,7 @@ static int find_function(Host *h, ProgramKind kind)
 
 int host_open(Host *h, Arena *a, const Unit *u)
 {
-    const Program *programs[PROGRAMS] = {u->forward, u->evaluate, u->gradient, u->step};
+    const Program *programs[PROGRAMS] = {u->forward, u->next, u->evaluate, u->gradient, u->step};
     *h = (Host){.arena = a, .unit = u};
     int status = build(h);
     if (status) return status;
@@ -210,7 +211,7 @@ int host_open(Host *h, Arena *a, const Unit *u)
     h->weights = aligned_bytes(a, u->weights_bytes);
     h->gradient = aligned_bytes(a, u->gradient ? u->weights_bytes : 0);
     h->state = aligned_bytes(a, u->state_bytes);
-    for (int of = 0; of < 2; of++) {
+    for (int of = 0; of < MEMORIES; of++) {
         h->memory[of] = aligned_bytes(a, u->memory_bytes[of]);
         host_reset(h, of);
     }

@@ -4,7 +4,7 @@
 
 #include "../emit/emit.h"
 
-typedef enum ProgramKind { PROGRAM_forward, PROGRAM_evaluate, PROGRAM_gradient, PROGRAM_step, PROGRAMS } ProgramKind;
+typedef enum ProgramKind { PROGRAM_forward, PROGRAM_next, PROGRAM_evaluate, PROGRAM_gradient, PROGRAM_step, PROGRAMS } ProgramKind;
 
 /* One program with memory for its inputs and outputs, each in logical row-major order. */
 typedef struct HostProgram {
@@ -24,7 +24,7 @@ typedef struct Host {
     void *threads;                 /* netc_threads of the library, or NULL */
     void *weights, *gradient;      /* weights_bytes each */
     void *state;                   /* state_bytes */
-    void *memory[2];               /* memory_bytes: of forward, of the training programs */
+    void *memory[MEMORIES];        /* memory_bytes */
     HostCall call;
     HostProgram program[PROGRAMS];
 } Host;
@@ -34,7 +34,7 @@ typedef struct Host {
 int host_open(Host *h, Arena *a, const Unit *u);
 void host_close(Host *h);
 void host_run(Host *h, ProgramKind kind);
-/* What is kept from call to call begins anew: [0] of forward, [1] of the training programs. */
+/* What is kept from call to call, MEMORY_, begins anew. */
 void host_reset(Host *h, int of);
 /* The calls from now on with the unit's threads, as at first, or by this thread alone. */
 void host_use_threads(Host *h, ProgramKind kind, bool use);

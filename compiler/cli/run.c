@@ -173,7 +173,7 @@ int command_run(const Options *o)
     if (!status && !o->interpret) status = require_native(&s);
     if (!o->batch) s.compile.resolve.batch = RUN_BATCH;
     if (!status) status = session_compile(&s);
-    if (!status && !o->batch && s.unit.memory[0].n) {   /* one sample follows the other */
+    if (!status && !o->batch && s.unit.memory[MEMORY_forward].n) {   /* one sample follows the other */
         s.compile.resolve.batch = 1;
         status = session_compile(&s);
     }

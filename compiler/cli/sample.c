@@ -7,67 +7,106 @@
 
 enum { TOKENS_DEFAULT = 200 };
 
-typedef struct Speaker {
-    const Options *options;
+/* A program that reads tokens: places among its inputs and outputs, `length` -1 where it has none. */
+typedef struct Reader {
+    Unit unit;
     Host host;
-    const HostProgram *forward;
+    ProgramKind kind;
+    const HostProgram *program;    /* NULL: not opened */
+    int text, length, scores;
+    int64_t takes, choices;        /* tokens in a call, and those that are scored */
+    bool follows;                  /* scores at each token */
+} Reader;
+
+typedef struct Speaker {
+    const Session *session;
+    const Options *options;
+    Reader next, whole;            /* takes one token after the other; reads the window anew for each token */
+    bool steps, keeps;             /* next serves; whole keeps its state from token to token */
+    int64_t heard;                 /* tokens of `said` that next has taken */
     const TextPlan *plan;
     Vocabulary vocabulary;
     Tokens said;                   /* of lines, since the last one began */
     Sampler sampler;
-    int text, length, scores;      /* places among the inputs and outputs; length may be -1 */
-    int64_t width, choices;        /* tokens that the net reads, and scores */
-    bool follows, keeps;           /* scores at each token; the state is kept from token to token */
     double *score;
 } Speaker;
 
 /* ---- what the net must be ---- */
 
-static int find_inputs(Speaker *s, const Unit *u)
+static int find_inputs(Reader *r, const TextPlan *plan)
 {
-    s->text = s->length = -1;
-    for (int i = 0; i < s->forward->n_input; i++) {
-        const char *name = s->forward->input[i]->node->name;
-        if (!strcmp(name, s->plan->text)) s->text = i;
-        else if (s->plan->length && !strcmp(name, s->plan->length)) s->length = i;
-        else if (s->forward->input[i]->last >= 0) return fail(EXIT_model, "the outputs of '%s' need the input '%s', which is no text", u->net, name);
+    const HostProgram *p = r->program;
+    r->text = r->length = -1;
+    for (int i = 0; i < p->n_input; i++) {
+        const char *name = p->input[i]->node->name;
+        if (!strcmp(name, plan->text)) r->text = i;
+        else if (plan->length && !strcmp(name, plan->length)) r->length = i;
+        else if (p->input[i]->last >= 0) return fail(EXIT_model, "the outputs of '%s' need the input '%s', which is no text", r->unit.net, name);
     }
-    if (s->text < 0 || s->forward->input[s->text]->last < 0) return fail(EXIT_model, "the outputs of '%s' do not need '%s'", u->net, s->plan->text);
-    const Buffer *b = s->forward->input[s->text];
+    if (r->text < 0 || p->input[r->text]->last < 0) return fail(EXIT_model, "the outputs of '%s' do not need '%s'", r->unit.net, plan->text);
+    const Buffer *b = p->input[r->text];
     const Attr *high = node_attr(b->node, ATTR_high);
-    if (!high || b->shape.rank > 2) return fail(EXIT_model, "'%s' must be i32[TOKENS] in 0..VOCABULARY", s->plan->text);
-    s->width = b->shape.rank > 1 ? b->shape.dim[1] : 1;
-    s->choices = high->ints[0];
+    if (!high || b->shape.rank > 2) return fail(EXIT_model, "'%s' must be i32[TOKENS] in 0..VOCABULARY", plan->text);
+    r->takes = b->shape.rank > 1 ? b->shape.dim[1] : 1;
+    r->choices = high->ints[0];
     return 0;
 }
 
 /* The first output of [width, choices] or [choices]. */
-static int find_scores(Speaker *s, const Unit *u)
+static int find_scores(Reader *r)
 {
-    for (int i = 0; i < s->forward->n_output; i++) {
-        const Buffer *b = s->forward->output[i];
+    const int64_t width = r->kind == PROGRAM_next ? r->program->program->graph->steps : r->takes;
+    for (int i = 0; i < r->program->n_output; i++) {
+        const Buffer *b = r->program->output[i];
         const Shape *shape = &b->shape;
-        s->follows = shape->rank == 3 && shape->dim[1] == s->width;
-        if (b->dtype != DTYPE_f32 || shape->dim[shape->rank - 1] != s->choices || (shape->rank != 2 && !s->follows)) continue;
-        s->scores = i;
+        r->follows = shape->rank == 3 && shape->dim[1] == r->takes;
+        if (b->dtype != DTYPE_f32 || shape->dim[shape->rank - 1] != r->choices || (shape->rank != 2 && !r->follows)) continue;
+        r->scores = i;
         return 0;
     }
-    return fail(EXIT_model, "'%s' has no output f32[%lld, %lld] or f32[%lld] that scores every token", u->net, (long long)s->width,
-                (long long)s->choices, (long long)s->choices);
+    return fail(EXIT_model, "'%s' has no output f32[%lld, %lld] or f32[%lld] that scores every token", r->unit.net, (long long)width,
+                (long long)r->choices, (long long)r->choices);
 }
 
-static int begin(Speaker *s, const Unit *u)
+static int reader_open(Speaker *s, Reader *r, ProgramKind kind)
+{
+    r->kind = kind;
+    r->unit = s->session->unit;
+    if (kind == PROGRAM_next) r->unit.forward = NULL;
+    else r->unit.next = NULL;
+    int status = host_open(&r->host, s->options->arena, &r->unit);
+    if (status) return status;
+    r->program = &r->host.program[kind];
+    weights_from_values(&r->host);
+    status = find_inputs(r, s->plan);
+    return status ? status : find_scores(r);
+}
+
+/* Next serves where it takes a token, and nothing that speaks of the whole text. */
+static bool steps_by_token(const Program *next, const TextPlan *plan)
+{
+    bool token = false;
+    for (int i = 0; next && i < next->buffer.n; i++) {
+        const Buffer *b = next->buffer.at[i];
+        if (b->kind != BUF_input || b->base || b->last < 0) continue;
+        if (plan->length && !strcmp(b->node->name, plan->length)) return false;
+        token |= !strcmp(b->node->name, plan->text) && b->shape.rank == 2 && b->elements == 1;
+    }
+    return token && next->graph->steps > 1;
+}
+
+/* Whether next gets to token number `n`. */
+static bool can_step(const Speaker *s, int64_t n)
+{
+    const Graph *next = s->steps ? s->session->unit.next->graph : NULL;
+    return next && (n <= next->steps || !next->steps_end);
+}
+
+static int take_prompt(Speaker *s)
 {
     Input in = {.arena = s->options->arena, .name = "--prompt"};
     const char *prompt = s->options->prompt ? s->options->prompt : s->plan->lines ? "" : "\n";
     Encoder e = encoder_new(&s->vocabulary, &in);
-    int status = find_inputs(s, u);
-    if (!status) status = find_scores(s, u);
-    if (status) return status;
-    if (s->vocabulary.piece.at.n > s->choices)
-        return fail(EXIT_model, "the vocabulary has %d tokens, but the net scores %lld", s->vocabulary.piece.at.n, (long long)s->choices);
-    s->score = NEW_ARRAY(in.arena, double, s->choices);
-    s->keeps = u->memory[0].n && s->width == 1;
     if (s->plan->lines) vec_push(in.arena, &s->said, 0);
     for (size_t i = 0, n, size = strlen(prompt); i < size; i += n)
         if (!(n = (size_t)utf8_length(prompt + i, size - i))) return usage_error(s->options->command, "--prompt: this is not text in UTF-8");
@@ -77,21 +116,64 @@ static int begin(Speaker *s, const Unit *u)
     return 0;
 }
 
+static int begin(Speaker *s)
+{
+    int status = take_prompt(s);
+    if (status) return status;
+    s->steps = can_step(s, s->said.n);
+    Reader *r = s->steps ? &s->next : &s->whole;
+    status = reader_open(s, r, s->steps ? PROGRAM_next : PROGRAM_forward);
+    if (status) return status;
+    if (s->vocabulary.piece.at.n > r->choices)
+        return fail(EXIT_model, "the vocabulary has %d tokens, but the net scores %lld", s->vocabulary.piece.at.n, (long long)r->choices);
+    s->score = NEW_ARRAY(s->options->arena, double, r->choices);
+    s->keeps = !s->steps && r->unit.memory[MEMORY_forward].n && r->takes == 1;
+    return 0;
+}
+
 /* ---- speaking ---- */
 
-/* Reads the last tokens up to number `n`; the scores are those of what follows. */
-static void read_tokens(Speaker *s, int64_t n, uint64_t step)
+static void run_reader(Speaker *s, Reader *r, int64_t count, uint64_t step)
 {
-    const int64_t count = n < s->width ? n : s->width;
-    int32_t *text = s->forward->input_data[s->text];
-    for (int64_t i = 0; i < s->width; i++) text[i] = i < count ? s->said.at[n - count + i] : 0;
-    if (s->length >= 0) *(int32_t *)s->forward->input_data[s->length] = (int32_t)count;
-    s->host.call = (HostCall){.seed = s->sampler.seed, .step = step};
-    if (!s->keeps) host_reset(&s->host, 0);
-    host_run(&s->host, PROGRAM_forward);
-    const int64_t row = s->follows ? count - 1 : 0;
-    for (int64_t i = 0; i < s->choices; i++)
-        s->score[i] = host_get(&s->host, DTYPE_f32, s->forward->output_data[s->scores], row * s->choices + i);
+    const int64_t row = r->follows ? count - 1 : 0;
+    r->host.call = (HostCall){.seed = s->sampler.seed, .step = step};
+    host_run(&r->host, r->kind);
+    for (int64_t i = 0; i < r->choices; i++)
+        s->score[i] = host_get(&r->host, DTYPE_f32, r->program->output_data[r->scores], row * r->choices + i);
+}
+
+/* The tokens up to number `n` that next has not taken yet. */
+static void step_tokens(Speaker *s, int64_t n, uint64_t step)
+{
+    if (!s->heard) host_reset(&s->next.host, MEMORY_next);
+    for (; s->heard < n; s->heard++) {
+        *(int32_t *)s->next.program->input_data[s->next.text] = s->said.at[s->heard];
+        run_reader(s, &s->next, 1, step);
+    }
+}
+
+/* The last tokens up to number `n`, as many as fit. */
+static void read_window(Speaker *s, int64_t n, uint64_t step)
+{
+    Reader *r = &s->whole;
+    const int64_t count = n < r->takes ? n : r->takes;
+    int32_t *text = r->program->input_data[r->text];
+    for (int64_t i = 0; i < r->takes; i++) text[i] = i < count ? s->said.at[n - count + i] : 0;
+    if (r->length >= 0) *(int32_t *)r->program->input_data[r->length] = (int32_t)count;
+    if (!s->keeps) host_reset(&r->host, MEMORY_forward);
+    run_reader(s, r, count, step);
+}
+
+/* Up to token number `n`; the scores are those of what follows. Behind the last step the window is read anew. */
+static int read_tokens(Speaker *s, int64_t n, uint64_t step)
+{
+    if (can_step(s, n)) {
+        step_tokens(s, n, step);
+        return 0;
+    }
+    int status = s->whole.program ? 0 : reader_open(s, &s->whole, PROGRAM_forward);
+    if (!status) read_window(s, n, step);
+    return status;
 }
 
 /* True where a line ends: what was said is forgotten. */
@@ -102,23 +184,25 @@ static bool say(Speaker *s, int token)
     if (ends) putchar('\n');
     else fwrite(piece->s, 1, piece->n, stdout);
     fflush(stdout);
-    if (ends) s->said.n = 0;
+    if (ends) s->said.n = 0, s->heard = 0;
     vec_push(s->options->arena, &s->said, token);
     return ends;
 }
 
-static void speak(Speaker *s)
+static int speak(Speaker *s)
 {
     const int64_t tokens = s->options->tokens ? s->options->tokens : TOKENS_DEFAULT;
     bool ended = false;
+    int status = 0;
     if (s->options->prompt) fputs(s->options->prompt, stdout);
-    for (int64_t n = 1; s->keeps && n < s->said.n; n++) read_tokens(s, n, 0);
-    for (int64_t i = 0; i < tokens; i++) {
-        if (ended && s->keeps) host_reset(&s->host, 0);
-        read_tokens(s, s->said.n, (uint64_t)i);
-        ended = say(s, sampler_draw(&s->sampler, s->score, s->vocabulary.piece.at.n, (uint64_t)i));
+    for (int64_t n = 1; s->keeps && n < s->said.n; n++) read_window(s, n, 0);
+    for (int64_t i = 0; i < tokens && !status; i++) {
+        if (ended && s->keeps) host_reset(&s->whole.host, MEMORY_forward);
+        status = read_tokens(s, s->said.n, (uint64_t)i);
+        if (!status) ended = say(s, sampler_draw(&s->sampler, s->score, s->vocabulary.piece.at.n, (uint64_t)i));
     }
     if (!ended) putchar('\n');
+    return status;
 }
 
 /* ---- the command ---- */
@@ -146,17 +230,18 @@ int command_sample(const Options *o)
     if (!status) status = session_open(&s, o, "native");
     if (!status) status = require_native(&s);
     if (!status) status = find_plan(&s);
+    if (!status) s.compile.next = session_has_step(&s);
     if (!status) status = session_compile(&s);
     if (!status) status = vocabulary_load(o->arena, o->weights, &s.plan.tokens, &k->vocabulary);
-    if (!status) status = host_open(&k->host, o->arena, &s.unit);
     if (status) return status;
-    weights_from_values(&k->host);
+    k->session = &s;
     k->options = o;
     k->plan = &s.plan.tokens;
-    k->forward = &k->host.program[PROGRAM_forward];
+    k->steps = steps_by_token(s.unit.next, k->plan);
     k->sampler = (Sampler){o->temperature, o->top_k, o->top_p, o->seed >= 0 ? (uint64_t)o->seed : 42};
-    status = begin(k, &s.unit);
-    if (!status) speak(k);
-    host_close(&k->host);
+    status = begin(k);
+    if (!status) status = speak(k);
+    host_close(&k->next.host);
+    host_close(&k->whole.host);
     return status;
 }

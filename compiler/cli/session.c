@@ -109,6 +109,20 @@ int session_compile(Session *s)
     return status ? status : EXIT_model;
 }
 
+bool session_has_step(Session *s)
+{
+    ResolveOptions resolve_as = s->compile.resolve;
+    Diag *told = s->model->diag, silent = {.sources = &s->sources, .out = told->out, .limit = -1};
+    const int broken = s->model->broken.n;
+    resolve_as.mode = MODE_infer;
+    resolve_as.step = true;
+    s->model->diag = &silent;
+    const bool has = resolve(s->model, &resolve_as) != NULL;
+    s->model->diag = told;
+    s->model->broken.n = broken;
+    return has;
+}
+
 Graph *session_graph(Session *s, Mode mode, int64_t batch, const char *until)
 {
     ResolveOptions resolve_as = s->compile.resolve;

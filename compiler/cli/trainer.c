@@ -29,10 +29,10 @@ double evaluate_all(Score *s, const Dataset *ds, Host *h, Arena *scratch, const 
 {
     const HostProgram *p = &h->program[PROGRAM_evaluate];
     int64_t batch = p->program->graph->batch;
-    const size_t kept = (size_t)h->unit->memory_bytes[1];
+    const size_t kept = (size_t)h->unit->memory_bytes[MEMORY_train];
     void *before = arena_alloc(scratch, kept + 1);
-    memcpy(before, h->memory[1], kept);
-    host_reset(h, 1);
+    memcpy(before, h->memory[MEMORY_train], kept);
+    host_reset(h, MEMORY_train);
     score_reset(s);
     for (int64_t k = 0; k * batch < ds->samples && !(stop && *stop); k++) {
         int64_t valid = dataset_batch(ds, h, p, k, batch);
@@ -40,7 +40,7 @@ double evaluate_all(Score *s, const Dataset *ds, Host *h, Arena *scratch, const 
         host_run(h, PROGRAM_evaluate);
         score_add(s, valid);
     }
-    memcpy(h->memory[1], before, kept);
+    memcpy(h->memory[MEMORY_train], before, kept);
     return score_finish(s, scratch);
 }
 
@@ -187,7 +187,7 @@ static void run_call(Trainer *t, int64_t call, double rate)
 {
     const HostProgram *p = &t->host.program[PROGRAM_step];
     const int64_t places = t->batch / t->calls, first = call * places;
-    if (first % t->data.samples == 0) host_reset(&t->host, 1);
+    if (first % t->data.samples == 0) host_reset(&t->host, MEMORY_train);
     for (int64_t i = 0; i < places; i++) {
         t->data.begin = stream_begin(&t->stream, first + i, t->data.slack);
         dataset_copy(&t->data, &t->host, p, stream_sample(&t->stream, first + i), i);

@@ -446,6 +446,8 @@ static void write_error(Writer *w, const Unit *u)
 static void write_usage(Writer *w, const Unit *u)
 {
     const char *net = u->net, *upper = name_upper(u->arena, u->net);
+    bool keeps = false;
+    for (int of = 0; of < MEMORIES; of++) keeps |= u->memory[of].n > 0;
     write_text(w, "/* How to use it:");
     write_blank(w);
     if (u->forward) {
@@ -460,7 +462,7 @@ static void write_usage(Writer *w, const Unit *u)
         }
         if (u->embed == EMBED_none || u->embed == EMBED_file) write_text(w, "       static %s_weights weights;                      fill it", net);
         if (program_takes_call(u, u->forward)) write_text(w, "       const %s_call *call = &(%s_call){ .seed = 1 };", net, net);
-        if (u->memory[0].n) {
+        if (u->memory[MEMORY_forward].n) {
             write_text(w, "       static %s_memory memory, *m = &memory;", net);
             write_text(w, "       %s_reset(m);                                      where a sequence begins", net);
         }
@@ -475,8 +477,8 @@ static void write_usage(Writer *w, const Unit *u)
     write_text(w, "   All memory is the caller's. Weights, state, gradient and workspace are aligned to 64 bytes (the structs ask for");
     write_text(w, "   that themselves), inputs and outputs as their type is. The workspace may hold anything before a call and holds");
     write_text(w, "   nothing of use behind it. Nothing is allocated%s: threads may run at the same time on the",
-               u->memory[0].n || u->memory[1].n ? ", and what is kept between calls is in m" : " or kept between calls");
-    write_text(w, "   same weights, each with its own workspace%s and outputs.", u->memory[0].n || u->memory[1].n ? ", memory" : "");
+               keeps ? ", and what is kept between calls is in m" : " or kept between calls");
+    write_text(w, "   same weights, each with its own workspace%s and outputs.", keeps ? ", memory" : "");
     if (u->threads > 1) {
         write_text(w, "   The work of a call is cut for %d threads. Results do not depend on how many there are, to the bit. A netc_threads", u->threads);
         write_text(w, "   serves one call at a time.");

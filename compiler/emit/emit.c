@@ -168,12 +168,14 @@ static void add_code(const Unit *u, Emitted *out, const ApiNames *names, const c
 void emit_unit(const Unit *u, Emitted *out)
 {
     ApiNames names = api_names(u);
-    const Program *train[TRAIN_PROGRAMS];
-    int trains = 0;
+    const Program *train[TRAIN_PROGRAMS], *infer[2];
+    int trains = 0, infers = 0;
+    if (u->forward) infer[infers++] = u->forward;
+    if (u->next) infer[infers++] = u->next;
     for (int i = 0; i < TRAIN_PROGRAMS; i++)
         if (train_program(u, i)) train[trains++] = train_program(u, i);
     add_file(u, out, arena_printf(u->arena, "%s.h", u->net), "how to call the net.", names.hash, api_header(u, &names));
-    if (u->forward) add_code(u, out, &names, "forward", "inference.", (const Program *[]){u->forward, u->next}, 1 + (u->next != NULL));
+    if (infers) add_code(u, out, &names, "forward", "inference.", infer, infers);
     if (trains) add_code(u, out, &names, "backward", "evaluation, gradients and training steps.", train, trains);
     weights_write(u, &names, out);
     vocabulary_write(u, &names, out);

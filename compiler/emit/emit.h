@@ -32,7 +32,7 @@ typedef struct Unit {
     bool timed;                   /* for measuring: host functions time every kernel (see emit_host) */
     bool f64;                     /* all `float` are `double`, for gradient checks; scalar target only */
     const Program *forward;       /* NET_forward.c */
-    const Program *next;          /* there too: one step of a sequence; NULL without --step */
+    const Program *next;          /* there too, or alone: one step of a sequence; NULL without --step */
     const Program *evaluate;      /* NET_backward.c: the three below; all NULL without --train */
     const Program *gradient;
     const Program *step;

@@ -96,6 +96,7 @@ static Node *narrow_rows(Steps *s, Node *n, int dim)
     int64_t front[RANK_MAX], back[RANK_MAX];
     for (int d = 0; d < n->shape.rank; d++) front[d] = d == 0 ? dim : d <= dim ? d - 1 : d;
     for (int d = 0; d < n->shape.rank; d++) back[front[d]] = d;
+    s->ends = true;
     Node *row = node_cast(g, node_reshape(g, steps_position(s), (Shape){.rank = 1, .dim = {1}}), DTYPE_i32);
     Node *x = node_gather(g, dim ? node_transpose(g, n, front) : n, row);
     return dim ? node_transpose(g, x, back) : x;
@@ -107,9 +108,11 @@ Node *steps_narrow(Steps *s, Node *n, int dim)
     const Shape shape = cut_shape(n->shape, dim);
     Node *in[3];
     if (n->shape.dim[dim] == 1) return n;
-    s->ends = true;
-    if (n->op == OP_iota && node_int(n, ATTR_axis) == dim) return node_broadcast(g, steps_position(s), shape, NULL, n->batched);
-    if (n->op == OP_iota) return reshaped(g, n, NULL, shape);
+    if (n->op == OP_iota && node_int(n, ATTR_axis) == dim) {
+        s->ends = true;
+        return node_broadcast(g, steps_position(s), shape, NULL, n->batched);
+    }
+    if (n->op == OP_iota || (n->op == OP_constant && node_attr(n, ATTR_value))) return reshaped(g, n, NULL, shape);
     if (!passes_through(n, dim)) return narrow_rows(s, n, dim);
     for (int i = 0; i < n->n_in; i++) {
         const int from = is_elementwise(n) ? dim : source_dim(n, dim);
@@ -244,14 +247,18 @@ static bool has_sequence(Steps *s)
     return any;
 }
 
-/* One step of each input stands where the whole was, so that their order stays. */
-static void cut_inputs(Steps *s)
+/* One step of each of the first n nodes that is an input stands where the whole was, so that their order stays. Only behind
+   all cuts, as times go by the places of nodes. */
+static void cut_inputs(Steps *s, int n)
 {
     Graph *g = s->graph;
-    for (int i = 0, n = g->node.n; i < n; i++) {
-        if (g->node.at[i]->op != OP_input || time_of(s, g->node.at[i]).kind != TIME_along) continue;
-        Node *cut = step_of(s, g->node.at[i]);
-        int at = i;
+    for (int i = 0; i < n; i++)
+        if (g->node.at[i]->op == OP_input && time_of(s, g->node.at[i]).kind == TIME_along) step_of(s, g->node.at[i]);
+    for (int i = 0; i < n; i++) {
+        const Node *whole = g->node.at[i];
+        Node *cut = whole->op == OP_input && whole->id < s->cut.n ? s->cut.at[whole->id] : NULL;
+        int at = n;
+        if (!cut) continue;
         while (g->node.at[at] != cut) at++;
         g->node.at[at] = g->node.at[--g->node.n];
         g->node.at[i] = cut;
@@ -264,12 +271,12 @@ bool steps_cut(Steps *s)
     if (!has_sequence(s)) return false;
     for (int i = 0; i < g->root.n; i++)
         if (!root_is_possible(s, &g->root.at[i])) return false;
-    const int n = g->root.n;
-    for (int i = 0; i < n; i++) {
+    const int roots = g->root.n, nodes = g->node.n;
+    for (int i = 0; i < roots; i++) {
         Node *step = step_of(s, g->root.at[i].node);   /* may add roots */
         g->root.at[i].node = step;
     }
-    cut_inputs(s);
+    cut_inputs(s, nodes);
     g->steps = s->n;
     g->steps_end = s->ends;
     return true;

@@ -79,4 +79,10 @@ C
     else echo "FAIL a program that steps through $1: $?"; cat "$T/log"; fi
 }
 program gpt
+
+# a recurrent net goes on for ever, biases or not; one that has a row for each step does not
+for net in recurrent gpt; do
+    "$N" emit "tests/steps/$net.net" --step -o "$T/$net" && grep -c 'At most .*_STEPS steps' "$T/$net/$net.h"
+done | tr '\n' ' ' >"$T/ends"
+[ "$(cat "$T/ends")" = "0 1 " ] && echo "ok which sequences end" || { echo "FAIL which sequences end"; cat "$T/ends"; }
 exit 0

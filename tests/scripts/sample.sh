@@ -56,6 +56,39 @@ swing() { "$N" sample "$T/swing.net" --weights "$T/swing.safetensors" --prompt a
 same "step by step" "$(swing -D width=1)" abcdcbabcdcbabcdcbabcdcb
 same "a window at a time" "$(swing)" abcdcbabcdcbabcdcbabcdcb
 
+# where a net can be taken step by step it is: the same text, without the window being read anew for each token
+cat >"$T/gpt.net" <<'NET'
+const width = 12
+net gpt {
+    input text, next : i32[width] in 0..12
+    output logits = text -> embedding(12, 8) -> learned_positions -> encoder_layer(2, hidden=16, dropout=0, causal=true) -> dense(12)
+    loss cross_entropy(logits, next)
+}
+train gpt { optimizer = adam(rate=0.02) batch = 4 tokens = characters(text, next=next) }
+NET
+"$N" train "$T/gpt.net" "text=$T/letters.txt" --epochs 4 --quiet -o "$T/gpt.safetensors" || echo "FAIL train gpt"
+cat >"$T/cc" <<'CC'
+#!/bin/sh
+grep -h '^void netc_.*)$' *_host.c >>"$PROGRAMS"
+exec $COMPILER "$@"
+CC
+chmod +x "$T/cc"
+# steps NET PROGRAMS ARGUMENT...: `netc sample` of the net, and of the net with an output that no step can have
+steps() {
+    net=$1 wanted=$2
+    shift 2
+    sed 's/^}/    output all = sum(logits)\n&/' "$T/$net.net" >"$T/whole.net"
+    rm -f "$T/programs"
+    "$N" sample "$T/whole.net" --weights "$T/$net.safetensors" --net "$net" "$@" >"$T/whole" 2>&1
+    PROGRAMS=$PWD/$T/programs COMPILER=${CC:-cc} CC=$PWD/$T/cc "$N" sample "$T/$net.net" --weights "$T/$net.safetensors" "$@" >"$T/stepped" 2>&1
+    same "$net $*: step by step" "$(cat "$T/stepped")" "$(cat "$T/whole")"
+    same "$net $*: by" "$(grep -o 'netc_[a-z]*' "$T/programs" | tr '\n' ' ')" "$wanted "
+}
+steps gpt "netc_next netc_forward" --prompt ab --tokens 30 --temperature 2
+steps gpt "netc_forward" --prompt abcdefghijabcdefghijabcdefghij --tokens 10 --temperature 2
+steps swing "netc_next" --prompt abcd --tokens 30 --temperature 2
+same "a state that goes on" "$(swing --temperature 2 --tokens 100)" "$(swing --temperature 2 --tokens 100 -D width=1)"
+
 # lines: a token that ends one begins the next
 printf 'ann\nbob\nann\nbob\n' >"$T/names.txt"
 cat >"$T/names.net" <<'NET'

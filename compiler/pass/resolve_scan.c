@@ -201,13 +201,19 @@ static void scan_step(Resolver *r, Scan *s, int64_t t)
 
 /* ---- one step of a sequence: the body once, and what it carries is kept ---- */
 
+/* Of a sequence of one step, nothing tells the steps from other dimensions of extent 1. */
+static bool is_steps(const Scan *s, const Node *x, Time t)
+{
+    return (t.kind == TIME_along && t.now == x->batched && t.past < 0) || (t.kind == TIME_present && s->steps == 1);
+}
+
 /* Whether the scan goes over the steps of the net's sequence. */
 static bool is_sequence(Resolver *r, const Scan *s)
 {
     bool any = false;
     for (int i = 0; r->steps && i < s->n_in; i++) {
         const Time t = time_of(r->steps, s->in[i]);
-        any |= t.kind == TIME_bad || (t.kind == TIME_along && t.now == s->in[i]->batched);
+        any |= t.kind == TIME_bad || is_steps(s, s->in[i], t) || (t.kind == TIME_along && t.now == s->in[i]->batched);
     }
     return any;
 }
@@ -218,8 +224,7 @@ static bool sequence_fits(Resolver *r, const Scan *s)
         Node *x = s->in[i];
         Time t = time_of(r->steps, x);
         const bool constant = t.kind == TIME_none && can_narrow(x, x->batched);
-        if (t.kind == TIME_along && t.now == x->batched && t.past < 0) continue;
-        if (constant) continue;
+        if (is_steps(s, x, t) || constant) continue;
         if (t.kind != TIME_bad) t = (Time){.kind = TIME_bad, .where = x, .why = "this scan goes over the steps, and over something else that cannot be taken step by step"};
         time_complain(r->steps, t, s->ast->span);
         return false;
@@ -305,7 +310,7 @@ static Value present(Resolver *r, const Scan *s, int i)
     all.dim[all.rank++] = s->steps;
     for (int d = x->batched; d < x->shape.rank; d++) axes[d] = all.rank, all.dim[all.rank++] = x->shape.dim[d];
     Node *stack = node_broadcast(r->graph, x, all, axes, true);
-    time_set(r->steps, stack, TIME_along, 1);
+    if (s->steps > 1) time_set(r->steps, stack, TIME_along, 1);
     return value_tensor(stack);
 }
 

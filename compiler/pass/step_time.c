@@ -141,7 +141,7 @@ static Time operand_ahead(Steps *s, const Node *x, Pair p)
 {
     Time t = time_of(s, x);
     if (t.kind == TIME_none) return constant_ahead(x, p.now, p.past);
-    if (t.kind == TIME_along && t.past < 0) t.ahead = t.now == p.now || s->n == 1 ? AHEAD_same : AHEAD_free;
+    if (t.kind == TIME_along && t.past < 0) t.ahead = t.now == p.now ? AHEAD_same : AHEAD_free;
     return t;
 }
 
@@ -183,7 +183,7 @@ static Time elementwise_time(Steps *s, const Node *n)
     Pair key[3];
     for (int i = 0; i < n->n_in; i++) {
         const Time t = time_of(s, n->in[i]);
-        if (t.kind == TIME_present && s->n > 1) return time_bad(n, last_used);
+        if (t.kind == TIME_present) return time_bad(n, last_used);
         key[i] = t.kind == TIME_along ? (Pair){t.now, t.past, false} : (Pair){-1, -1, false};
     }
     const Pair p = pair_of(key, n->n_in);
@@ -248,10 +248,10 @@ static Pair contract_keys(const Contract *c, const IndexMap *m, Time t, int64_t 
 }
 
 /* What an operand holds ahead; of one that is the same at every step, where it has both axes. */
-static Time contract_ahead(const Steps *s, const Contract *c, const Node *x, const IndexMap *m, Time t, Pair key, Pair p)
+static Time contract_ahead(const Contract *c, const Node *x, const IndexMap *m, Time t, Pair key, Pair p)
 {
     int dim[2] = {-1, -1};
-    if (t.kind == TIME_along && t.past < 0) t.ahead = key.now == p.now || s->n == 1 ? AHEAD_same : AHEAD_free;
+    if (t.kind == TIME_along && t.past < 0) t.ahead = key.now == p.now ? AHEAD_same : AHEAD_free;
     if (t.kind != TIME_none) return t;
     for (int d = 0; d < m->rank; d++) {
         const int axis = contract_axis(c, m, d);
@@ -271,7 +271,7 @@ static Time contract_time(Steps *s, const Node *n)
         x[i] = time_of(s, n->in[i]);
         key[i] = contract_keys(c, map[i], x[i], s->n);
         if (key[i].bad) return time_bad(n, "this reads several steps of the sequence at once");
-        if (x[i].kind == TIME_present && s->n > 1) return time_bad(n, last_used);
+        if (x[i].kind == TIME_present) return time_bad(n, last_used);
     }
     const Pair p = pair_of(key, 2);
     if (p.bad) return time_bad(n, mixes);
@@ -283,7 +283,7 @@ static Time contract_time(Steps *s, const Node *n)
             if (contract_axis(c, map[i], d) == key_axis(c, p.now) && !can_narrow(n->in[i], d)) return time_bad(n->in[i], "this cannot be taken step by step");
     }
     if (p.past < 0) return time_along(p.now);
-    for (int i = 0; i < 2; i++) x[i] = contract_ahead(s, c, n->in[i], map[i], x[i], key[i], p);
+    for (int i = 0; i < 2; i++) x[i] = contract_ahead(c, n->in[i], map[i], x[i], key[i], p);
     t = (Time){.kind = TIME_along, .now = p.now, .past = p.past, .ahead = x[0].ahead == AHEAD_free || x[1].ahead == AHEAD_free ? AHEAD_free : AHEAD_same};
     if (is_zero(x[0]) || is_zero(x[1])) t = ahead_number(t, 0);
     if (p.past < HIDDEN) return t;
@@ -349,14 +349,13 @@ static bool is_whole(const Node *n, int d)
 static Time move_time(const Steps *s, const Node *n, Time t)
 {
     const bool last = n->op == OP_slice && t.past < 0 && n->shape.dim[t.now] == 1 && node_ints(n, ATTR_start)[t.now] == s->n - 1;
-    if (last && s->n > 1) return time_plain(TIME_present);
+    if (last) return time_plain(TIME_present);
     const bool whole = is_whole(n, t.now) && (t.past < 0 || is_whole(n, t.past));
     if (!whole && n->op == OP_reverse) return time_bad(n, "this reads the sequence backwards, from steps that are still to come");
     if (!whole) return time_bad(n, "this reads some steps of the sequence alone, or several at once");
     const bool had_past = t.past >= 0;
     t.now = moved_dim(n, t.now);
     t.past = moved_dim(n, t.past);
-    if (t.now < 0 && s->n == 1) return time_plain(TIME_present);
     return t.now < 0 || (had_past && t.past < 0) ? time_bad(n, mixes) : t;
 }
 
@@ -365,7 +364,7 @@ static Time concat_time(Steps *s, const Node *n)
     Time t = time_plain(TIME_none);
     for (int i = 0; i < n->n_in; i++) {
         const Time x = time_of(s, n->in[i]);
-        if (x.kind == TIME_present && s->n > 1) return time_bad(n, last_used);
+        if (x.kind == TIME_present) return time_bad(n, last_used);
         if (x.kind != TIME_along) continue;
         if (x.past >= 0 || x.now == node_int(n, ATTR_axis) || (t.kind == TIME_along && t.now != x.now)) return time_bad(n, mixes);
         t = x;
@@ -398,7 +397,8 @@ static Time leaf_time(Steps *s, const Node *n)
         s->sequence = n;
         s->n = n->shape.dim[first];
     }
-    return n->shape.dim[first] == s->n ? time_along(first) : time_plain(TIME_none);
+    if (n->shape.dim[first] != s->n) return time_plain(TIME_none);
+    return s->n == 1 ? time_plain(TIME_present) : time_along(first);
 }
 
 static Time time_now(Steps *s, const Node *n)

@@ -7,6 +7,13 @@ T=$B/tests/next
 mkdir -p "$T"
 nets=$(ls tests/steps/*.net)
 
+# a sequence of one step
+once=
+for net in $nets; do
+    sed 's/^const steps = .*/const steps = 1/' "$net" >"$T/once_${net##*/}"
+    once="$once $T/once_${net##*/}"
+done
+
 run() {  # DIRECTORY ARGUMENT...
     into=$1
     shift
@@ -15,9 +22,10 @@ run() {  # DIRECTORY ARGUMENT...
 here() { "$N" targets | grep -q "^$1 .*yes"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+nets="$nets $T/once_recurrent.net $T/once_llama.net"
 run native --batch 3 --flags "-O0"
 if [ "$mode" = all ]; then
-    nets="$nets examples/text/char_gru.net examples/text/names_transformer.net"
+    nets="$(ls tests/steps/*.net) $once examples/text/char_gru.net examples/text/names_transformer.net"
     run f64 --f64 --batch 1
     for cc in gcc clang; do
         have $cc || { echo "skip next: no $cc"; continue; }
@@ -34,10 +42,11 @@ if [ "$mode" = all ]; then
     fi
 fi
 
-# program NET: by the header alone, under the sanitizers: two sequences in turn, one of them begun anew after some steps
+# program NET NUMBERS ARGUMENTS: by the header alone, under the sanitizers: two sequences in turn, one of them begun anew
+# after some steps. Each step takes x and text and gives NUMBERS, first[] and others that are not looked at.
 program() {
     "$N" emit "tests/steps/$1.net" --step --target native -o "$T/$1" || { echo "FAIL emit --step $1"; return; }
-    sed "s/NET/$(echo "$1" | tr a-z A-Z)/g; s/net/$1/g" >"$T/$1/main.c" <<'C'
+    sed "s/NET/$(echo "$1" | tr a-z A-Z)/g; s/net/$1/g; s/NUMBERS/$2/g; s/ARGUMENTS/$3/" >"$T/$1/main.c" <<'C'
 #include <stdio.h>
 #include <string.h>
 #include "net.h"
@@ -46,16 +55,20 @@ static net_weights w;
 static net_next_memory one, two;
 static _Alignas(64) unsigned char workspace[NET_NEXT_WORKSPACE_BYTES];
 
-static void step(net_next_memory *m, float (*y)[11], int t)
+static void step(net_next_memory *m, float (*y)[NUMBERS], int t)
 {
-    const int32_t text = (t * t + 3) % 11;
-    net_next(&w, m, &text, y[t], workspace);
+    const int32_t text = (t * t + 3) % 5;
+    const float x[3] = {(float)(t * t % 5), 0.5f, (float)-t};
+    float other[2][8], *first = y[t];
+    (void)x;
+    (void)other;
+    net_next(&w, m, ARGUMENTS, workspace);
     memset(workspace, 0xff, sizeof workspace);
 }
 
 int main(void)
 {
-    static float a[NET_STEPS][11], b[NET_STEPS][11], c[NET_STEPS][11];
+    static float a[NET_STEPS][NUMBERS], b[NET_STEPS][NUMBERS], c[NET_STEPS][NUMBERS];
     float *number = (float *)(void *)&w;
     for (size_t i = 0; i < sizeof w / sizeof *number; i++) number[i] = (float)(i % 31) / 31 - 0.5f;
     net_next_reset(&one);
@@ -78,7 +91,8 @@ C
         -o "$T/$1/main" "$T/$1/main.c" "$T/$1/$1_forward.c" -lm >"$T/log" 2>&1 && "$T/$1/main" >"$T/log" 2>&1; then echo "ok a program steps through $1"
     else echo "FAIL a program that steps through $1: $?"; cat "$T/log"; fi
 }
-program gpt
+program gpt 11 '\&text, first'
+program recurrent 5 'x, \&text, first, other[0], other[1]'
 
 # a recurrent net goes on for ever, biases or not; one that has a row for each step does not
 for net in recurrent gpt; do

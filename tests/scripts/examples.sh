@@ -35,6 +35,20 @@ done
 "$N" eval examples/tiny/tiny.net --weights "$T/tiny.safetensors" x=examples/tiny/points.csv[0:2] y=examples/tiny/points.csv[2] >"$T/tiny.txt" 2>&1
 name="tiny trains" check grep -q '^binary_accuracy [01]' "$T/tiny.txt"
 
+# a program around the GPT, its weights all but as they were drawn: what `netc sample` says, beyond the window too
+awk 'BEGIN { for (i = 0; i < 150; i++) printf "%s", substr("To be, or not to be: that is the question.\n", i * i % 43 + 1, 10) }' >"$T/text.txt"
+"$N" train examples/text/gpt.net "text=$T/text.txt" --steps 1 --quiet -o "$T/gpt.safetensors" >"$T/log" 2>&1
+name="write builds" check make -s -C examples/text NETC="$PWD/$N" CC=gcc target=native gpt="$PWD/$T/gpt.safetensors" out="$PWD/$T/text" \
+    CFLAGS="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror" "$PWD/$T/text/write"
+says() {  # ARGUMENT... of write and of netc sample
+    "$T/text/write" "$@" "not to" >"$T/written"
+    "$N" sample examples/text/gpt.net --weights "$T/gpt.safetensors" "$@" --prompt "not to" >"$T/sampled"
+    [ -s "$T/written" ] && name="write $* says what netc sample says" check cmp "$T/written" "$T/sampled"
+}
+says --tokens 100 --seed 5
+says --tokens 50 --temperature 0.5 --top-k 4
+[ "$mode" = all ] && says --tokens 300 --temperature 2 && says --tokens 58 --temperature 0
+
 D=$NETC_DATA
 if [ -z "$D" ] || [ ! -e "$D/tabular/iris.csv" ]; then
     echo "skip examples: NETC_DATA names no directory with tabular/ and mnist/"

@@ -223,14 +223,16 @@ static void print_json(const Bench *b)
 int command_bench(const Options *o)
 {
     Session s;
-    int status = session_open(&s, o, "native");
+    const bool other = o->train || o->step;
+    int status = o->train && o->step ? usage_error(o->command, "--step: not with --train") : session_open(&s, o, "native");
     if (!status) status = require_native(&s);
-    s.compile.value = drawn_value;
-    if (o->train) s.compile.no_forward = s.compile.no_evaluate = s.compile.no_gradient = true;
-    if (!status) status = session_compile(&s);
     if (status) return status;
-    Bench b = {.arena = o->arena, .session = &s, .program = o->train ? s.unit.step : s.unit.forward,
-               .kind = o->train ? PROGRAM_step : PROGRAM_forward};
+    s.compile.value = drawn_value;
+    if (other) s.compile.no_forward = s.compile.no_evaluate = s.compile.no_gradient = true;
+    status = session_compile(&s);
+    if (status) return status;
+    Bench b = {.arena = o->arena, .session = &s, .program = o->train ? s.unit.step : o->step ? s.unit.next : s.unit.forward,
+               .kind = o->train ? PROGRAM_step : o->step ? PROGRAM_next : PROGRAM_forward};
     status = measure(&b);
     if (status) return status;
     if (o->format && !strcmp(o->format, "json")) print_json(&b);

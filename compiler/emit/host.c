@@ -32,11 +32,10 @@ static void write_program(Writer *w, const Unit *u, const Program *p)
 
 static int most_kernels(const Unit *u)
 {
+    const Program *p[] = {u->forward, u->next, u->evaluate, u->gradient, u->step};
     int most = 1;
-    for (int i = 0; i <= TRAIN_PROGRAMS; i++) {
-        const Program *p = i < TRAIN_PROGRAMS ? train_program(u, i) : u->forward;
-        if (p && p->kernel.n > most) most = p->kernel.n;
-    }
+    for (size_t i = 0; i < LENGTH(p); i++)
+        if (p[i] && p[i]->kernel.n > most) most = p[i]->kernel.n;
     return most;
 }
 

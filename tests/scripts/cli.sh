@@ -209,6 +209,17 @@ status "bench" 0 "$netc" bench tiny.net
 says "bench: each kernel" "dense_1 "
 status "bench --train --format=json" 0 "$netc" bench tiny.net --train --format=json
 says "bench json" '"share_of_peak"'
+cat >sequence.net <<'NET'
+net sequence {
+    input x : f32[4, 3]
+    output hs = x -> gru(5)
+}
+NET
+status "bench --step" 0 "$netc" bench sequence.net --step
+says "bench --step: one step" "sequence next, batch 1"
+says "bench --step: each kernel" "^update_steps "
+status "bench --step of no sequence" 1 "$netc" bench held.net --step
+status "bench --step --train" 64 "$netc" bench sequence.net --step --train
 CC=/nonexistent/cc status "no C compiler" 66 "$netc" eval tiny.net --weights a.safetensors $data
 ls "$TMPDIR"/netc.* >/dev/null 2>&1 && bad "no temporary directory is left" || ok "no temporary directory is left"
 ls *.safetensors.* >/dev/null 2>&1 && bad "no temporary file is left" || ok "no temporary file is left"

@@ -217,7 +217,7 @@ net sequence {
 NET
 status "bench --step" 0 "$netc" bench sequence.net --step
 says "bench --step: one step" "sequence next, batch 1"
-says "bench --step: each kernel" "^update_steps "
+says "bench --step: each kernel" "update_gru_h "
 status "bench --step of no sequence" 1 "$netc" bench held.net --step
 status "bench --step --train" 64 "$netc" bench sequence.net --step --train
 CC=/nonexistent/cc status "no C compiler" 66 "$netc" eval tiny.net --weights a.safetensors $data

@@ -48,13 +48,18 @@ static double median(const Times *t) { return t->n ? t->at[t->n / 2] : 0; }
 
 /* ---- what a kernel does ---- */
 
+static double kernel_points(const Kernel *k)
+{
+    double points = 1;
+    for (int i = 0; i < k->n_axes; i++) points *= (double)k->axis[i].extent;
+    return points;
+}
+
 /* Multiply-adds count two, other kernels none: they are bound by memory. */
 static double kernel_flops(const Kernel *k)
 {
     if (k->reduce != REDUCE_sum || k->value->kind != EX_mul) return 0;
-    double points = 2;
-    for (int i = 0; i < k->n_axes; i++) points *= (double)k->axis[i].extent;
-    return points;
+    return 2 * kernel_points(k);
 }
 
 typedef struct Seen { VEC(const Buffer *) buffer; } Seen;
@@ -72,7 +77,7 @@ static void see_loads(Arena *a, Seen *s, const Expr *e)
     for (int i = 0; i < expr_args[e->kind]; i++) see_loads(a, s, e->arg[i]);
 }
 
-/* Of the tensors that it reads and writes, each once. */
+/* Of the tensors that it reads and writes, each once; of rows that it picks, no more than it has points. */
 static double kernel_bytes(Arena *a, const Kernel *k)
 {
     Seen s = {0};
@@ -80,7 +85,10 @@ static double kernel_bytes(Arena *a, const Kernel *k)
     for (int e = 0; kernel_expr(k, e); e++) see_loads(a, &s, kernel_expr(k, e));
     see(a, &s, k->out);
     for (int i = 0; i < k->more.n; i++) see(a, &s, k->more.at[i].out);
-    for (int i = 0; i < s.buffer.n; i++) bytes += (double)s.buffer.at[i]->elements * dtype_bytes(s.buffer.at[i]->dtype);
+    for (int i = 0; i < s.buffer.n; i++) {
+        const double all = (double)s.buffer.at[i]->elements, points = kernel_points(k);
+        bytes += (k->pick && points < all ? points : all) * dtype_bytes(s.buffer.at[i]->dtype);
+    }
     return bytes;
 }
 

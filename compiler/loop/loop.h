@@ -109,7 +109,7 @@ typedef struct Store { Expr *value; Buffer *out; Affine at[RANK_MAX]; } Store;
 /* For every point of the axes that do not reduce and are not kept:  r = reduce(value over the reduce axes);  out[store] = result(r).
    With `accumulate`:  out[store] += result. It may store `more` elements. A tensor of which it stores one element at a
    point it may read, only at that index: the old value; one of which it stores several it does not read. A store at the picked
-   row adds: several points may pick one row, in the order of the out axes that the store does not have. */
+   row adds where it does not have all out axes: several points may pick one row, in the order of the others. */
 typedef struct Kernel {
     const char *name;              /* C identifier, from the model: "conv_1" */
     const Node *node;              /* the anchor or root, for comments and messages */

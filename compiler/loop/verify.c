@@ -101,6 +101,7 @@ static void check_store(const Check *c)
 {
     const Kernel *k = c->kernel;
     int used[AXES_MAX] = { 0 };
+    bool all = true;
     if (!k->out) fail(k, "no result");
     check_inside(c, k->out, k->store);
     for (int d = 0; d < k->out->shape.rank; d++) {
@@ -111,9 +112,11 @@ static void check_store(const Check *c)
         }
         if (!k->accumulate && !steps_apart(c, &k->store[d])) fail(k, "two points store to one element");
     }
-    for (int i = 0; i < k->n_axes; i++)
+    for (int i = 0; i < k->n_axes; i++) {
         if (!k->axis[i].reduce && used[i] != !k->axis[i].kept && (used[i] || !used[PICKED])) fail(k, "an out axis is not in the store, or is twice");
-    if (k->pick && used[PICKED] && !k->accumulate) fail(k, "points that may pick one row store there");
+        all &= used[i] || k->axis[i].reduce;
+    }
+    if (k->pick && used[PICKED] && !k->accumulate && !all) fail(k, "points that may pick one row store there");
 }
 
 /* ---- expressions ---- */

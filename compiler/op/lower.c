@@ -228,6 +228,7 @@ Program *graph_lower(Graph *g, const char *name, const LowerOptions *options)
         if (of_root[i] && fate_of(&l, g->root.at[i].node)->buffer != of_root[i]) kernel_copy(&l, g->root.at[i].node, of_root[i]);
     if (!options->no_fuse) lower_gates(&l);
     lower_order(&l);
+    if (!options->no_fuse) lower_row(&l);
     program_plan(program, options);
     program_verify(program);
     return program;

@@ -52,6 +52,8 @@ Expr *lower_value(Lower *l, const Node *n, const Affine *index);
 static inline Fate *fate_of(const Lower *l, const Node *n) { return &l->fate[n->id]; }
 /* x with each axis i replaced by by[i]. */
 Affine affine_substitute(const Affine *x, const Affine *by);
+/* A copy of e with that done in each index. */
+Expr *expr_substitute(Arena *a, const Expr *e, const Affine *by);
 /* The row-major number of the element at `index`. */
 Affine affine_linear(Shape s, const Affine *index);
 /* Moves *i and *j behind the shortest runs of dimensions of x and y that have as many elements. */
@@ -127,6 +129,11 @@ const char *name_take(Lower *l, const char *wanted);
 /* Has the kernel of an update compute what it alone reads at the point that it stores, and store that too where it is the
    new value of another update. */
 void lower_join(Lower *l);
+
+/* ---- rows: op/lower_row.c ---- */
+
+/* Behind the updates in place: a kernel that stores back what it reads in every row but one stores that row alone. */
+void lower_row(Lower *l);
 
 /* ---- gates: op/lower_gates.c ---- */
 

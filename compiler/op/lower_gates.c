@@ -177,18 +177,6 @@ static bool find_group(const Gates *gates, int at, Group *g)
 
 /* ---- into one kernel ---- */
 
-/* e over other axes. */
-static Expr *moved(Arena *a, const Expr *e, const Affine *by)
-{
-    Expr *x = NEW(a, Expr);
-    *x = *e;
-    const int n = e->kind == EX_load ? e->buffer->shape.rank : e->index ? 1 : 0;
-    if (n) x->index = NEW_ARRAY(a, Affine, n);
-    for (int i = 0; i < n; i++) x->index[i] = affine_substitute(&e->index[i], by);
-    for (int i = 0; i < expr_args[e->kind]; i++) x->arg[i] = moved(a, e->arg[i], by);
-    return x;
-}
-
 static void replace(const Gates *gates, const Group *g, Expr *e, Expr *const *part)
 {
     if (e->kind == EX_load) {
@@ -227,7 +215,7 @@ static void part_values(Arena *a, const Group *g, Expr **part)
         by[g->split] = affine_add(affine_axis(g->split), affine_constant(p * g->size));
         part[p] = ex_reduced(a, p);
         if (!g->maker->result) continue;
-        part[p] = moved(a, g->maker->result, by);
+        part[p] = expr_substitute(a, g->maker->result, by);
         number_reduced(part[p], p);
     }
 }
@@ -242,7 +230,7 @@ static void join(Gates *gates, const Group *g)
     part_values(l->arena, g, part);
     for (int i = 0; i < g->n; i++) replace(gates, g, kernel_at(gates, g->user[i])->value, part);
     split_axes(g, by);
-    k->value = moved(l->arena, k->value, by);
+    k->value = expr_substitute(l->arena, k->value, by);
     for (int i = k->n_axes; i > n; i--) k->axis[i] = k->axis[i - 1];
     k->axis[n] = (Axis){ .extent = g->parts, .kept = true, .name = "part" };
     k->axis[g->split].extent = g->size;

@@ -10,6 +10,17 @@ Affine affine_substitute(const Affine *x, const Affine *by)
     return sum;
 }
 
+Expr *expr_substitute(Arena *a, const Expr *e, const Affine *by)
+{
+    Expr *x = NEW(a, Expr);
+    *x = *e;
+    const int n = e->kind == EX_load ? e->buffer->shape.rank : e->index ? 1 : 0;
+    if (n) x->index = NEW_ARRAY(a, Affine, n);
+    for (int i = 0; i < n; i++) x->index[i] = affine_substitute(&e->index[i], by);
+    for (int i = 0; i < expr_args[e->kind]; i++) x->arg[i] = expr_substitute(a, e->arg[i], by);
+    return x;
+}
+
 Affine affine_linear(Shape s, const Affine *index)
 {
     Affine linear = affine_constant(0);

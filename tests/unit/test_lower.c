@@ -221,6 +221,40 @@ START_TEST(update_behind_a_late_reader)
 }
 END_TEST
 
+static Node *in_row(Node *old, int axis, Node *row, Node *new)
+{
+    Node *here = node_binary(graph, OP_eq, node_iota(graph, old->shape, axis, false), row);
+    return node_where(graph, here, new, old);
+}
+
+static int picking_kernels(void)
+{
+    const Program *p = graph_lower(graph, "test", &(LowerOptions){ 0 });
+    int n = 0;
+    for (int i = 0; i < p->kernel.n; i++) n += p->kernel.at[i]->pick != NULL;
+    return n;
+}
+
+/* The rows that there are, none where the number is no row's, none or all where somebody reads the old ones afterwards. */
+START_TEST(one_row_is_stored)
+{
+    static const double number[] = { 0, 1, 2, -1, 3, 0.5 };
+    Node *x = operand("x"), *kept = state("kept"), *late = state("late"), *given = node_leaf(graph, OP_state, "given", DTYPE_f32, (Shape){ .rank = 0 }, false);
+    Node *new = node_reshape(graph, node_slice(graph, x, (int64_t[]){ 0, 0, 0 }, (Shape){ 3, { 1, 3, 3 } }), (Shape){ 2, { 3, 3 } });
+    for (size_t i = 0; i < LENGTH(number); i++) {
+        Node *old = state(arena_printf(arena, "old%d", (int)i));
+        update(old, in_row(old, i & 1, node_number(graph, number[i]), new));
+    }
+    update(kept, in_row(kept, 0, node_unary(graph, OP_floor, given), new));
+    output(node_unary(graph, OP_exp, kept));
+    Node *changed = in_row(late, 0, given, new);
+    update(late, changed);
+    output(node_unary(graph, OP_exp, node_binary(graph, OP_add, node_unary(graph, OP_exp, changed), late)));
+    check_runs();
+    ck_assert_int_eq(picking_kernels(), LENGTH(number) + 1);
+}
+END_TEST
+
 /* ---- size ---- */
 
 START_TEST(long_chains_are_split)
@@ -270,6 +304,7 @@ int main(void)
     tcase_add_test(t, updates_exchange_two_tensors);
     tcase_add_test(t, updates_that_read_each_other);
     tcase_add_test(t, update_behind_a_late_reader);
+    tcase_add_test(t, one_row_is_stored);
     tcase_add_test(t, long_chains_are_split);
     tcase_add_loop_test(t, random_graphs, 0, 200);
     suite_add_tcase(s, t);

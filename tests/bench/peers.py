@@ -24,8 +24,7 @@ ROWS = [("iris", "examples/iris/iris.net", False, 20), ("mlp_mnist", OURS, False
         ("encoder", OURS, False, 1.4), ("gpt", OURS, False, 1.15),
         ("mlp_mnist", OURS, True, 2.2), ("lenet5", OURS, True, 3), ("cifar_cnn", OURS, True, 3),
         ("char_lstm", STEPS, True, 2), ("small_gpt", STEPS, True, 1.5)]
-WAYS = {"": [], "winograd": ["--winograd", "4"]}     # netc's own choices; the better one counts
-THREE = {"cifar_cnn", "resnet8", "resnet18"}          # nets with 3x3 convolutions that Winograd's method may do
+THREE = {"cifar_cnn", "resnet8", "resnet18"}          # nets whose 3x3 convolutions netc makes by Winograd's method
 
 
 PEERS = ["ONNX Runtime", "PyTorch"]
@@ -96,11 +95,11 @@ class Row:
                        input=json.dumps(self.parameters()), text=True, check=True)
         open(done, "w").close()
 
-    def compiled(self, way, options):
-        out = "%s/netc-%d%s" % (self.folder, self.threads, way)
+    def compiled(self):
+        out = "%s/netc-%d" % (self.folder, self.threads)
         shutil.rmtree(out, ignore_errors=True)
         threads = ["--threads", str(self.threads)] if self.threads > 1 else []
-        self.netc("-o", out, "--weights", self.folder + "/weights.safetensors", "--embed", "file", *threads, *options, *(["--train"] if self.step else []))
+        self.netc("-o", out, "--weights", self.folder + "/weights.safetensors", "--embed", "file", *threads, *(["--train"] if self.step else []))
         sources = [os.path.join(out, f) for f in sorted(os.listdir(out)) if f.endswith(".c")]
         with open(out + "/the_net.h", "w") as f:
             f.write('#include "%s.h"\n#define NET %s\n#define UPPER %s\n' % (self.name, self.name, self.name.upper()))
@@ -112,11 +111,8 @@ class Row:
         return os.path.join(self.folder, name)
 
     def contestants(self):
-        for way, options in WAYS.items():
-            if way and self.name not in THREE:
-                continue
-            files = [self.file_of("input"), self.file_of("labels" if self.step else "expected")]
-            yield Contestant("netc", way, self.threads, self.compiled(way, options) + files, {}, self.core)
+        files = [self.file_of("input"), self.file_of("labels" if self.step else "expected")]
+        yield Contestant("netc", "winograd" if self.name in THREE else "", self.threads, self.compiled() + files, {}, self.core)
         for threads in range(1, self.threads + 1):
             yield from self.torch(threads)
             if not self.step and ORT:

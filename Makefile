@@ -107,6 +107,9 @@ bench: all                         ## time the emitted C of the examples, and be
 	@B=$(B) CC="$(CC)" sh tests/bench/run.sh
 	@B=$(B) CC="$(CC)" $(PYTHON) tests/bench/peers.py
 
+bench-size: all                    ## how much C netc writes and what it costs to compile, a row of Markdown per program
+	@B=$(B) sh tests/bench/size.sh
+
 # ---- install ----
 
 install: all                       ## into $(DESTDIR)$(prefix)
@@ -126,5 +129,5 @@ help:                              ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all deps-build deps-check unit check check-all demo bench install uninstall clean help
+.PHONY: all deps-build deps-check unit check check-all demo bench bench-size install uninstall clean help
 .DELETE_ON_ERROR:

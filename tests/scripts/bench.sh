@@ -10,6 +10,12 @@ for file in nets steps; do
         check "$B/netc" check --net "$net" tests/bench/$file.net
     done
 done
+if [ -x /usr/bin/time ]; then
+    name="a row of sizes"
+    check sh tests/bench/size.sh '^rnn$'
+    bytes=$(cat "$B/tests/bench-size/c/rnn_forward.c" | wc -c)
+    grep -Eq "^\| rnn \| $bytes \| [0-9]+ \| [1-9][0-9]* \| [0-9.]+ s \|" "$T/log" && [ "$(wc -l <"$T/log")" = 3 ] && echo "ok the size" || { echo "FAIL the size"; cat "$T/log"; }
+else echo "skip a row of sizes: no /usr/bin/time"; fi
 command -v python3 >/dev/null 2>&1 || { echo "skip the bench against others: no python3"; exit 0; }
 name="peers without peers"
 mkdir -p "$T/none"

@@ -106,6 +106,7 @@ demo: all                          ## draw digits, train on them, emit C with th
 bench: all                         ## time the emitted C of the examples, and beside it the peers that are installed
 	@B=$(B) CC="$(CC)" sh tests/bench/run.sh
 	@B=$(B) CC="$(CC)" $(PYTHON) tests/bench/peers.py
+	@B=$(B) CC="$(CC)" $(PYTHON) tests/bench/primitives.py
 
 bench-size: all                    ## how much C netc writes and what it costs to compile, a row of Markdown per program
 	@B=$(B) sh tests/bench/size.sh

@@ -14,7 +14,7 @@ static double seconds(clockid_t clock)
 }
 
 /* The file's numbers, aligned, from the heap. */
-static void *numbers(const char *path, size_t *bytes)
+__attribute__((unused)) static void *numbers(const char *path, size_t *bytes)
 {
     FILE *f = fopen(path, "rb");
     if (!f) { perror(path); exit(1); }
@@ -60,7 +60,7 @@ static double timed(const Calls *c)
    in the middle of one longer than a millisecond, so on one thread those are measured by the processor's time that they took.
    Answers each line of input, a number of seconds, by: the least time of a call, the median, both in microseconds, and how
    many samples there were. */
-static void contest(void (*call)(void *), void *self, int threads)
+__attribute__((unused)) static void contest(void (*call)(void *), void *self, int threads)
 {
     static double t[SAMPLES];
     char line[64];

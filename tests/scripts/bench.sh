@@ -4,7 +4,7 @@ B=${B:-build}
 T=$B/tests/bench-check
 mkdir -p "$T"
 check() { if "$@" >"$T/log" 2>&1; then echo "ok $name"; else echo "FAIL $name"; cat "$T/log"; fi; }
-for file in nets steps; do
+for file in nets steps primitives; do
     for net in $(sed -n 's/^net \([a-z0-9_]*\).*/\1/p' tests/bench/$file.net); do
         name="bench net $net"
         check "$B/netc" check --net "$net" tests/bench/$file.net
@@ -31,3 +31,9 @@ name="picture of the bench"
 check python3 tests/bench/picture.py "$T/table.json" "$T/table.svg"
 name="both bars are in the picture"
 check sh -c "grep -q '>2.50<' $T/table.svg && grep -q '>0.70<' $T/table.svg"
+[ "$mode" = all ] || exit 0
+name="single operators give what the libraries give"
+check python3 tests/bench/primitives.py --rounds 0
+cp "$T/log" "$T/said"
+name="a row for each operator, or what is missing"
+check grep -Eq '^. dense 1024 .* [0-9.]+ µs|neither OpenBLAS' "$T/said"

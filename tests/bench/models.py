@@ -146,10 +146,12 @@ class Layer(nn.Module):
 
 
 class Words(nn.Module):
-    """Whole numbers to numbers for each of 65 words, by what stands between."""
-    def __init__(self, width, places, *between):
+    """Whole numbers to numbers for each word, by what stands between and, if tied, by the table of words once more."""
+    def __init__(self, width, places, *between, words=65, tied=False):
         super().__init__()
-        self.words = nn.Embedding(65, width)
+        self.words, self.tied = nn.Embedding(words, width), tied
+        if tied:
+            nn.init.normal_(self.words.weight, 0, 0.02)
         self.places = nn.Parameter(torch.randn(places, width)) if places else None
         self.between = nn.ModuleList(between)
 
@@ -162,7 +164,7 @@ class Words(nn.Module):
         for part in self.between:
             x = part(x)
             x = x[0] if isinstance(x, tuple) else x
-        return x
+        return F.linear(x, self.words.weight) if self.tied else x
 
 
 # name: the net, the shape of its input, whether probabilities come out
@@ -184,6 +186,7 @@ MODELS = {
     "gpt": (lambda: nn.Sequential(*[Layer(384, 6, 1536, True) for _ in range(6)]), (1, 256, 384), False),
     "char_lstm": (lambda: Words(64, 0, nn.LSTM(64, 128, batch_first=True), nn.Linear(128, 65)), (1, 64), False),
     "small_gpt": (lambda: Words(128, 64, *[Layer(128, 4, 512, True) for _ in range(4)], nn.LayerNorm(128), nn.Linear(128, 65)), (1, 64), False),
+    "gpt2": (lambda: Words(768, 64, *[Layer(768, 12, 3072, True) for _ in range(12)], nn.LayerNorm(768), words=50257, tied=True), (1, 64), False),
 }
 
 # name: the net, the batch, the number of classes, the optimiser
@@ -193,6 +196,7 @@ STEPS = {
     "cifar_cnn": ("cifar_cnn", 32, 10, "sgd"),
     "char_lstm": ("char_lstm", 32, 65, "adamw"),
     "small_gpt": ("small_gpt", 12, 65, "adamw"),
+    "gpt2": ("gpt2", 4, 50257, "adamw"),
 }
 
 

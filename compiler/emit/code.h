@@ -115,6 +115,8 @@ typedef struct Body {
     bool acc_vector;
     VEC(const char *) defined;     /* in the reduction step that is being written */
     const char *acc, *reduced;     /* names of accumulators, and of what a lane reduction gives */
+    const char *panel;             /* name of the panel */
+    bool packing;                  /* what the panel holds is being read where it lies */
 } Body;
 
 /* Everything that the text of the kernel's function follows from, as bytes. */
@@ -130,6 +132,8 @@ bool instance_next(const Body *b, unsigned axes, int *at);
 const char *value_address(const Body *b, const Value *v);
 /* "n * 784 + y * 28 + x + 3" */
 const char *address_text(const Body *b, const Affine *x, const int *at);
+/* The same within the panel that holds the load. */
+const char *panel_address(const Body *b, const Value *v, const int *at);
 /* Elements in the vector of this instance, 0 when full. */
 int instance_tail(const Body *b, const int *at);
 /* A value as C, of its own type (a variable where it has one). */

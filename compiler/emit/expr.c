@@ -88,6 +88,22 @@ const char *address_text(const Body *b, const Affine *x, const int *at)
     return text_string(&t);
 }
 
+/* Rows of the panel are as wide as a full step of the lanes. */
+const char *panel_address(const Body *b, const Value *v, const int *at)
+{
+    const Nest *n = b->nest;
+    int64_t row = (int64_t)b->plan.count[b->plan.lane] * lanes(b);
+    Affine x = {.offset = (int64_t)at[b->plan.lane] * lanes(b)};
+    for (int k = n->n_axes - 1; k >= n->n_out; k--) {
+        const int axis = b->plan.order[k];
+        if (!(v->axes >> axis & 1)) continue;
+        x.term[x.n].axis = axis;
+        x.term[x.n++].coef = row;
+        row *= n->axis[axis].extent;
+    }
+    return address_text(b, &x, at);
+}
+
 /* ---- leaves ---- */
 
 static const Pointer *pointer_of(const Body *b, const Buffer *buffer)
@@ -113,6 +129,8 @@ const char *value_address(const Body *b, const Value *v)
 
 static Piece load(const Body *b, const Value *v, const int *at, bool vector)
 {
+    if (b->plan.panel >= 0 && v == &b->nest->value.at[b->plan.panel] && !b->packing)
+        return (Piece){arena_printf(b->arena, "vload(%s)", plus(b, b->panel, panel_address(b, v, at))), PREC_primary, true};
     const char *p = pointer_of(b, v->buffer)->name, *address = address_text(b, &v->at, at), *type = type_suffix(v->buffer->dtype);
     int64_t step = b->plan.lane >= 0 ? affine_coef(&v->at, b->plan.lane) : 0;
     if (!vector || step == 0) {

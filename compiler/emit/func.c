@@ -360,6 +360,28 @@ static void write_at(Body *b, const Stmt *s)
     b->frame[s->axis] = outer;
 }
 
+/* The elements that the tiles of this step of the lanes will read, in the order in which they will. */
+static void write_panel(Body *b)
+{
+    const Nest *n = b->nest;
+    const Value *v = &n->value.at[b->plan.panel];
+    int at[AXES_MAX] = {0}, loops = 0;
+    for (int k = n->n_out; k < n->n_axes; k++) {
+        const int axis = b->plan.order[k];
+        if (!(v->axes >> axis & 1)) continue;
+        const char *name = n->axis[axis].name;
+        write_open(&b->w, "for (int %s = 0; %s < %lld; %s++)", name, name, (long long)n->axis[axis].extent, name);
+        b->frame[axis] = (Frame){.variable = name, .count = 1};
+        loops++;
+    }
+    b->packing = true;
+    do write_line(&b->w, "vstore(%s + %s, %s);", b->panel, panel_address(b, v, at), value_compute(b, b->plan.panel, at));
+    while (instance_next(b, v->axes, at));
+    b->packing = false;
+    while (loops--) write_close(&b->w, NULL);
+    for (int i = n->n_out; i < n->n_axes; i++) b->frame[i] = (Frame){.count = 1};
+}
+
 static void write_stmt(Body *b, const Stmt *s)
 {
     switch (s->kind) {
@@ -368,6 +390,7 @@ static void write_stmt(Body *b, const Stmt *s)
         else write_loop(b, s);
         break;
     case STMT_at: write_at(b, s); break;
+    case STMT_pack: write_panel(b); break;
     case STMT_let: write_let(b, s->level); break;
     case STMT_clear: write_clear(b); break;
     case STMT_update: write_update(b); break;
@@ -432,6 +455,7 @@ static void collect(Body *b)
     b->acc = name_unique(&b->names, n->kernel->reduce == REDUCE_sum ? "sum" : n->kernel->reduce == REDUCE_max ? "most" : "least");
     b->reduced = b->acc;
     if (lane_reduces(b)) b->reduced = name_unique(&b->names, "all");
+    if (b->plan.panel >= 0) b->panel = name_unique(&b->names, "panel");
     if (b->split.axis < 0) return;
     b->first = name_unique(&b->names, "first");
     b->end = name_unique(&b->names, "end");
@@ -499,6 +523,9 @@ static const char *function_text(Body *b)
     write_parameters(b);
     text_puts(&b->w.text, ")\n{\n");
     b->w.depth = 1;
+    if (b->plan.panel >= 0)
+        write_line(&b->w, "float %s[%lld] __attribute__((aligned(64)));", b->panel,
+                   (long long)panel_rows(b->nest, &b->nest->value.at[b->plan.panel]) * b->plan.count[b->plan.lane] * b->target->lanes);
     write_stmt(b, stmt_build(b->arena, b->nest, &b->plan, b->target));
     text_puts(&b->w.text, "}\n");
     return text_string(&b->w.text);

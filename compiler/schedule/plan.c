@@ -9,6 +9,9 @@ enum {
     MASKED = 16,                                /* vectors that are stored in parts at no cost */
     L1_BYTES = 32 << 10, L2_BYTES = 512 << 10, L2_SLOWER = 4,       /* a load from the second cache, next to one from the first */
     L1_WAYS = 8, L1_WAY_BYTES = 4096,                               /* lines so far apart fall together; so many of them fit */
+    L2_WAYS = 8, L2_WAY_BYTES = 64 << 10, L3_SLOWER = 12,
+    LINE_LANES = 16,                                                /* elements of a cache line */
+    PANEL_BYTES = L2_BYTES / 2, PACK_CYCLES = 3,                    /* a vector of a panel: load, store, waiting for memory */
     TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8,
     BLOCK_VALUES = 6               /* a block holds a vector of each for every lane */
 };
@@ -138,16 +141,37 @@ static unsigned accumulator_axes(const Nest *n, const Plan *p)
     return p->lane >= n->n_out ? axes | 1u << p->lane : axes;
 }
 
-/* Several tiles read the same elements along the reduction, and these are too many to stay in the first cache. */
-static bool comes_from_l2(const Nest *n, const Target *t, const Value *v, const Counts *c)
+int64_t panel_rows(const Nest *n, const Value *v)
 {
+    int64_t rows = 1;
+    for (int i = n->n_out; i < n->n_axes; i++)
+        if (v->axes >> i & 1) rows *= n->axis[i].extent;
+    return rows;
+}
+
+/* How many rows of the reduction a cache keeps, where they lie so that few of its lines serve them. */
+static int64_t rows_kept(const Nest *n, const Value *v, int64_t way_bytes, int64_t ways)
+{
+    int64_t step = way_bytes;      /* ends as the largest power of two that all strides share */
+    for (int i = n->n_out; i < n->n_axes; i++)
+        while (4 * affine_coef(&v->at, i) % step) step /= 2;
+    return way_bytes / step * ways;
+}
+
+/* Cycles of a load from where the tiles before left its elements, next to one from the first cache. Several tiles read the same
+   elements along the reduction; these may be too many to stay there, or lie so that they push each other out. */
+static double slower(const Nest *n, const Plan *p, const Target *t, const Value *v, const Counts *c)
+{
+    const bool panel = p->panel >= 0 && v == &n->value.at[p->panel];
+    const int64_t rows = panel_rows(n, v);
+    const double bytes = 4.0 * t->lanes * instances(n, v->axes, c) * (double)rows;
     bool again = false;
-    double bytes = 4.0 * t->lanes * instances(n, v->axes, c);
-    for (int i = 0; i < n->n_axes; i++) {
-        if (i >= n->n_out && v->axes >> i & 1) bytes *= (double)n->axis[i].extent;
-        if (i < n->n_out && !(v->axes >> i & 1) && n->axis[i].extent > c->count[i]) again = true;
-    }
-    return again && bytes > L1_BYTES;
+    for (int i = 0; i < n->n_out; i++)
+        if (!(v->axes >> i & 1) && n->axis[i].extent > c->count[i]) again = true;
+    if (!again) return 1;
+    if (panel) return bytes <= L1_BYTES ? 1 : fmax(1, L2_SLOWER * t->lanes / 16.0);
+    if (rows > rows_kept(n, v, L2_WAY_BYTES, L2_WAYS)) return L3_SLOWER;
+    return bytes > L1_BYTES || rows > rows_kept(n, v, L1_WAY_BYTES, L1_WAYS) ? L2_SLOWER : 1;
 }
 
 /* Rows of the tile push each other out of the first cache before their next elements are read. */
@@ -167,11 +191,35 @@ static double step_cost(const Nest *n, const Plan *p, const Target *t, const Cou
         if (!v->in_body || !(v->axes >> n->n_out)) continue;                /* computed outside the reduction */
         if (v->kind == EX_mul && i == n->body) continue;                    /* part of the accumulation */
         double cost = instances(n, v->axes, c) * value_cost(v, p->lane, t->lanes, -1);
-        if (v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1 && (comes_from_l2(n, t, v, c) || collides(n, v, c))) cost *= L2_SLOWER;
+        if (v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1) cost *= collides(n, v, c) ? L2_SLOWER : slower(n, p, t, v, c);
         if (v->kind == EX_load) loads += cost;
         else operations += cost;
     }
     return fmax(fmax(operations / 2, loads / 2), fmax(4, (operations + loads) / 4)) + 0.5;
+}
+
+static bool lane_loads_need(const Nest *n, const Plan *p, int axis)
+{
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (v->in_body && v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1 && v->axes >> axis & 1) return true;
+    }
+    return false;
+}
+
+/* Several tensors are stored (and read before) row by row, where what feeds the lanes stays in the second cache meanwhile. */
+static bool along_rows(const Nest *n, const Plan *p)
+{
+    double most = 0;
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        double bytes = 4;
+        if (v->kind != EX_load || !v->in_body || p->lane < 0 || !(v->axes >> p->lane & 1)) continue;
+        for (int k = 0; k < n->n_axes; k++)
+            if (v->axes >> k & 1) bytes *= (double)n->axis[k].extent;
+        most = fmax(most, bytes);
+    }
+    return n->more.n && most <= L2_BYTES;
 }
 
 static int registers_needed(const Nest *n, const Plan *p, const Target *t, const Counts *c)
@@ -219,23 +267,54 @@ static bool reuses(const Nest *n, int axis)
     return false;
 }
 
-static void try_tile(const Nest *n, const Target *t, Plan *p, Counts *c, double *least)
+/* Whether a panel can hold the load: the loops over what it depends on, but for the reduction, stand outside that of the lanes. */
+static bool fits_panel(const Nest *n, const Plan *p, const Target *t, const Value *v, const Counts *c)
 {
-    if (registers_needed(n, p, t, c) >= t->registers || instances(n, ~0u, c) > 24) return;
+    if (v->kind != EX_load || !v->in_body || v->buffer->dtype != DTYPE_f32 || affine_coef(&v->at, PICKED) || along_rows(n, p)) return false;
+    if (p->lane < 0 || p->lane >= n->n_out || affine_coef(&v->at, p->lane) != 1 || !(v->axes >> n->n_out)) return false;
+    for (int i = 0; i < n->n_out; i++)
+        if (i != p->lane && v->axes >> i & 1 && c->count[i] > 1) return false;
+    return 4 * t->lanes * c->count[p->lane] * panel_rows(n, v) <= PANEL_BYTES;
+}
+
+/* Cycles to fill panels with the load: once for each step of the loops outside that of the lanes. */
+static double pack_cost(const Nest *n, const Plan *p, const Target *t, const Value *v, const Counts *c)
+{
+    double vectors = (double)(axis_steps(n, p, t, p->lane) * panel_rows(n, v));
+    for (int i = 0; i < n->n_out; i++)
+        if (i != p->lane && (n->axis[i].outer || (c->count[i] == 1 && lane_loads_need(n, p, i)))) vectors *= (double)n->axis[i].extent;
+    return PACK_CYCLES * vectors;
+}
+
+static double plan_cost(const Nest *n, const Target *t, const Plan *p, const Counts *c)
+{
     Counts piece = *c;
     double untiled = 1;                     /* iterations of the axes that tile_cost does not walk */
     for (int i = 0; i < n->n_out; i++)
         if (c->count[i] == 1 && i != p->lane) untiled *= (double)n->axis[i].extent;
-    double cost = untiled * tile_cost(n, p, t, c, &piece, 0);
-    if (cost >= *least * 0.999) return;
-    *least = p->cycles = cost;
-    memcpy(p->count, c->count, sizeof p->count);
+    return untiled * tile_cost(n, p, t, c, &piece, 0);
+}
+
+static void try_tile(const Nest *n, const Target *t, Plan *p, Counts *c, double *least)
+{
+    if (registers_needed(n, p, t, c) >= t->registers || instances(n, ~0u, c) > 24) return;
+    Plan with = *p;
+    for (with.panel = -1; with.panel < n->value.n; with.panel++) {
+        const Value *v = with.panel < 0 ? NULL : &n->value.at[with.panel];
+        if (v && !fits_panel(n, &with, t, v, c)) continue;
+        with.packing = v ? pack_cost(n, &with, t, v, c) : 0;
+        with.cycles = plan_cost(n, t, &with, c) + with.packing;
+        if (with.cycles >= *least * 0.999) continue;
+        *least = with.cycles;
+        *p = with;
+        memcpy(p->count, c->count, sizeof p->count);
+    }
 }
 
 static int limit(int64_t steps, int most) { return steps < most ? (int)steps : most; }
 
 /* Sums kept side by side with nothing that rows share: what the result computes is hidden behind the loads of the next tile,
-   the sooner the smaller tiles are. */
+   the sooner the smaller tiles are; but each takes whole cache lines. */
 static bool streams_gates(const Nest *n, const Plan *p)
 {
     bool kept = false;
@@ -252,7 +331,8 @@ static void choose_tile(const Nest *n, const Target *t, Plan *p)
     Counts c;
     double least = INFINITY;
     for (int i = 0; i < AXES_MAX; i++) c.count[i] = i < n->n_out && n->axis[i].kept ? (int)n->axis[i].extent : 1;
-    int vectors = p->lane < 0 ? 1 : streams_gates(n, p) ? 1 : limit(axis_steps(n, p, t, p->lane), VECTORS_MAX);
+    const int most_vectors = streams_gates(n, p) ? LINE_LANES / t->lanes : VECTORS_MAX;
+    const int vectors = p->lane < 0 ? 1 : limit(axis_steps(n, p, t, p->lane), most_vectors);
     for (int nv = 1; nv <= vectors; nv++)
         for (int x = 0; x < n->n_out; x++) {
             if (p->lane >= 0) c.count[p->lane] = nv;
@@ -292,30 +372,6 @@ static int64_t load_stride(const Nest *n, int axis)
             most = s > most ? s : most;
         }
     return most;
-}
-
-static bool lane_loads_need(const Nest *n, const Plan *p, int axis)
-{
-    for (int i = 0; i < n->value.n; i++) {
-        const Value *v = &n->value.at[i];
-        if (v->in_body && v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1 && v->axes >> axis & 1) return true;
-    }
-    return false;
-}
-
-/* Several tensors are stored (and read before) row by row, where what feeds the lanes stays in the second cache meanwhile. */
-static bool along_rows(const Nest *n, const Plan *p)
-{
-    double most = 0;
-    for (int i = 0; i < n->value.n; i++) {
-        const Value *v = &n->value.at[i];
-        double bytes = 4;
-        if (v->kind != EX_load || !v->in_body || p->lane < 0 || !(v->axes >> p->lane & 1)) continue;
-        for (int k = 0; k < n->n_axes; k++)
-            if (v->axes >> k & 1) bytes *= (double)n->axis[k].extent;
-        most = fmax(most, bytes);
-    }
-    return n->more.n && most <= L2_BYTES;
 }
 
 /* Sort key: smaller is further outside. Where a vector operand (weights) is reused, its lanes' loop stands outside
@@ -386,6 +442,7 @@ void plan_choose(const Nest *n, const Target *t, Plan *p)
 {
     memset(p, 0, sizeof *p);
     for (int i = 0; i < AXES_MAX; i++) p->count[i] = p->unroll[i] = 1;
+    p->panel = -1;
     p->lane = choose_lane(n, t);
     p->across = choose_across(n, p->lane, t->lanes);
     if (p->across >= 0) p->count[p->across] = t->lanes;

@@ -49,12 +49,16 @@ typedef struct Plan {
     int unroll[AXES_MAX];          /* reduce axes: steps written out one after the other */
     int across;                    /* out axis; loads that have neighbours along it, not along the lanes, come as blocks of both; -1: none */
     int order[AXES_MAX];           /* loops from outside in; reduce axes behind out axes */
+    int panel;                     /* load whose elements for one step of the lanes are copied side by side first; -1: none */
     double cycles;                 /* of the whole kernel, as the model has it */
+    double packing;                /* of these, for the copies */
 } Plan;
 
 void plan_choose(const Nest *n, const Target *t, Plan *p);
 /* Whether the load's vectors come as a block, transposed. */
 bool plan_transposes(const Plan *p, const Value *v);
+/* Steps of the reduction that the panel has a row for. */
+int64_t panel_rows(const Nest *n, const Value *v);
 /* Sets each value's level for the order of the plan. */
 void plan_levels(Nest *n, const Plan *p);
 
@@ -78,6 +82,7 @@ void split_choose(const Nest *n, const Plan *p, const Target *t, int threads, do
 typedef enum StmtKind {
     STMT_loop,                     /* axis from `from` to `to` by `step`; a single step is no loop */
     STMT_at,                       /* one unrolled step of a reduce axis: the loop's axis + from */
+    STMT_pack,                     /* fill the panel for the present step of the lanes */
     STMT_let,                      /* compute the values of `level` */
     STMT_clear,                    /* accumulators = the neutral element */
     STMT_update,                   /* accumulate one point (or tile) */

@@ -69,7 +69,8 @@ void split_choose(const Nest *n, const Plan *p, const Target *t, int threads, do
         int64_t steps = tiles(n, p, t, axis), parts = steps < most ? steps : most;
         if (parts < 2) continue;
         double share = (double)((steps + parts - 1) / parts) / (double)steps;
-        double cost = p->cycles * share + memory_cycles(n, axis, (double)parts);
+        const bool repacks = p->panel >= 0 && !(n->value.at[p->panel].axes >> axis & 1);
+        double cost = p->cycles * share + (repacks ? p->packing * (1 - share) : 0) + memory_cycles(n, axis, (double)parts);
         if (cost > best * (1 + CLOSE) || (cost > best * (1 - CLOSE) && store_stride(n, axis) < store_stride(n, s->axis))) continue;
         best = cost;
         s->axis = axis;

@@ -30,6 +30,7 @@ static Stmt *loop(const Build *b, Stmt *parent, int axis, int64_t from, int64_t 
 
 static void inside(const Build *b, Stmt *s, int depth)
 {
+    if (b->plan->panel >= 0 && s->kind == STMT_loop && s->axis == b->plan->lane) stmt_new(b, STMT_pack, s);
     let(b, s, depth + 1);
     build_level(b, s, depth + 1);
 }

@@ -26,6 +26,9 @@ for file in gpt2_forward.c gpt2_backward.c; do
     if [ $((grown / 4)) -le $most ] && [ "$(bytes 12/$file)" -lt 500000 ]; then echo "ok $file: $grown bytes for 4 layers"; else echo "FAIL $file: $grown bytes for 4 layers, $(bytes 12/$file) for 12"; fi
 done
 
+name="columns of large weights are copied side by side"
+if grep -q 'float panel\[' "$T/12/gpt2_forward.c" && grep -q 'float panel\[' "$T/12/gpt2_backward.c"; then echo "ok $name"; else echo "FAIL $name"; fi
+
 # A workspace of more than 4 GB: places are wider, and no warning says so.
 "$N" emit examples/gpt2/gpt2.net -D layers=3 --batch 12 --train -o "$T/wide" || echo "FAIL emit wide"
 name="places over 4 GB"

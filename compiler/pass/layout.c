@@ -12,6 +12,7 @@
 
 enum {
     PACK_REUSE = 64,               /* what is used so often may be copied into another order first */
+    PACK_STEPS = 128,              /* of a sum so long, and rows so wide, that the lines which its steps read push each other out */
     LANES = 16                     /* of the widest target: all read the same tensors */
 };
 
@@ -365,7 +366,7 @@ static int running_dimension(Layout *l, const Node *x)
 
 /* An operand whose lanes lie apart (as a data gradient finds weights, and a product with every key the keys) is copied, where
    each element is used many times. */
-static void pack(Layout *l, Node *n)
+static bool pack(Layout *l, Node *n)
 {
     const Contract *c = node_attr(n, ATTR_contract)->contract;
     Node *x = n->in[1];
@@ -375,12 +376,44 @@ static void pack(Layout *l, Node *n)
     int64_t points = 1;
     for (int i = 0; i < c->n_axes; i++) points *= c->extent[i];
     double number;
-    if (lane < 0 || node_is_number(x, &number) || points / shape_elements(x->shape) < PACK_REUSE) return;
-    if (running_dimension(l, x) == lane || (x->batched && uses_any(&c->a, &c->b.dim[lane]))) return;
+    if (lane < 0 || node_is_number(x, &number) || points / shape_elements(x->shape) < PACK_REUSE) return false;
+    if (running_dimension(l, x) == lane || (x->batched && uses_any(&c->a, &c->b.dim[lane]))) return false;
     for (int k = 0; k < order.rank; k++)
         if (order.dim[k] != lane) moved.dim[moved.rank++] = order.dim[k];
     moved.dim[moved.rank++] = (signed char)lane;
     n->in[1] = packed(l->graph, x, &moved);
+    return true;
+}
+
+/* Whether each dimension is indexed by an axis alone. */
+static bool is_plain(const IndexMap *map)
+{
+    for (int d = 0; d < map->rank; d++)
+        if (map->dim[d].n > 1) return false;
+    return true;
+}
+
+/* The operand that rows of a tile read across a long sum (as a gradient for weights finds what its layer read) is copied so that it runs
+   along the sum, where each element is used many times. */
+static void pack_rows(Layout *l, Node *n, int which)
+{
+    const Contract *c = node_attr(n, ATTR_contract)->contract;
+    const IndexMap *map = which ? &c->b : &c->a;
+    Node *x = n->in[which];
+    const Order order = order_of(l, x);
+    Order moved = { 0 };
+    int64_t points = 1, steps = 1;
+    double number;
+    for (int i = 0; i < c->n_axes; i++) points *= c->extent[i];
+    if (node_is_number(x, &number) || !is_plain(map) || points / shape_elements(x->shape) < PACK_REUSE) return;
+    if (lane_dimension(l, n, c, which ? &c->a : &c->b) < 0 || !uses_any(&c->out, &map->dim[running_dimension(l, x)])) return;
+    for (int sum = 0; sum < 2; sum++)
+        for (int k = 0; k < order.rank; k++) {
+            if (uses_any(&c->out, &map->dim[order.dim[k]]) == sum) continue;
+            moved.dim[moved.rank++] = order.dim[k];
+            if (sum) steps *= x->shape.dim[order.dim[k]];
+        }
+    if (steps >= PACK_STEPS && x->shape.dim[running_dimension(l, x)] >= PACK_STEPS) n->in[which] = packed(l->graph, x, &moved);
 }
 
 /* needs: contractions that gather; leaves: has_layout where a tensor is not row-major, copies of operands. */
@@ -420,7 +453,10 @@ void pass_layout(Graph *g, const PassContext *context)
     set_layouts(&l, count);
     straighten(&l);
     for (int i = 0; i < count; i++)
-        if (g->node.at[i]->op == OP_contract) pack(&l, g->node.at[i]);
+        if (g->node.at[i]->op == OP_contract) {
+            pack_rows(&l, g->node.at[i], 0);
+            if (!pack(&l, g->node.at[i])) pack_rows(&l, g->node.at[i], 1);
+        }
     g->span = (Span){ 0 };
     g->label = NULL;
     graph_sort(g);

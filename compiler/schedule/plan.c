@@ -10,6 +10,7 @@ enum {
     L1_BYTES = 32 << 10, L2_BYTES = 512 << 10, L2_SLOWER = 4,       /* a load from the second cache, next to one from the first */
     L1_WAYS = 8, L1_WAY_BYTES = 4096,                               /* lines so far apart fall together; so many of them fit */
     L2_WAYS = 8, L2_WAY_BYTES = 64 << 10, L3_SLOWER = 12,
+    PAGES = 64, PAGE_BYTES = 4096,                                  /* the first table of addresses */
     LINE_LANES = 16,                                                /* elements of a cache line */
     PANEL_BYTES = L2_BYTES / 2, PACK_CYCLES = 3,                    /* a vector of a panel: load, store, waiting for memory */
     TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8,
@@ -149,6 +150,17 @@ int64_t panel_rows(const Nest *n, const Value *v)
     return rows;
 }
 
+/* How many rows of the reduction lie in the pages whose addresses are at hand. */
+static int64_t rows_found(const Nest *n, const Value *v)
+{
+    int64_t step = INT64_MAX;
+    for (int i = n->n_out; i < n->n_axes; i++) {
+        const int64_t one = 4 * llabs(affine_coef(&v->at, i));
+        if (one) step = one < step ? one : step;
+    }
+    return step < PAGE_BYTES ? PAGES * (PAGE_BYTES / step) : PAGES;
+}
+
 /* How many rows of the reduction a cache keeps, where they lie so that few of its lines serve them. */
 static int64_t rows_kept(const Nest *n, const Value *v, int64_t way_bytes, int64_t ways)
 {
@@ -171,7 +183,7 @@ static double slower(const Nest *n, const Plan *p, const Target *t, const Value 
     if (!again) return 1;
     if (panel) return bytes <= L1_BYTES ? 1 : fmax(1, L2_SLOWER * t->lanes / 16.0);
     if (rows > rows_kept(n, v, L2_WAY_BYTES, L2_WAYS)) return L3_SLOWER;
-    return bytes > L1_BYTES || rows > rows_kept(n, v, L1_WAY_BYTES, L1_WAYS) ? L2_SLOWER : 1;
+    return bytes > L1_BYTES || rows > rows_kept(n, v, L1_WAY_BYTES, L1_WAYS) || rows > rows_found(n, v) ? L2_SLOWER : 1;
 }
 
 /* Rows of the tile push each other out of the first cache before their next elements are read. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # depth.sh -- GPT-2 by its layers: depth adds no function and hardly any text, and the small one is right. A chain of 2,000
-# layers takes netc a second or two.
+# layers takes netc a second or two; the limits are wide, for busy machines, and still far below what growth with the square costs.
 B=${B:-build}
 N=$B/netc
 T=$B/tests/depth
@@ -51,7 +51,7 @@ within() {
     name="2,000 layers in $1 s $2"
     if (ulimit -t "$1"; exec "$N" emit "$T/chain.net" $2 -o "$T/chain") 2>"$T/log"; then echo "ok $name"; else echo "FAIL $name"; cat "$T/log"; fi
 }
-within 2
-within 4 --train
+within 20
+within 40 --train
 if [ "$(bytes chain/chain_forward.c)" -lt 10000 ]; then echo "ok 2,000 layers are a loop"; else echo "FAIL 2,000 layers are a loop"; fi
 exit 0

@@ -122,6 +122,14 @@ static int larger_first(const void *a, const void *b)
     return x->order - y->order;
 }
 
+/* By bytes times how long they are taken. */
+static int costliest_first(const void *a, const void *b)
+{
+    const Slot *x = *(Slot *const *)a, *y = *(Slot *const *)b;
+    const double cost_x = (double)x->bytes * (x->last - x->first + 1), cost_y = (double)y->bytes * (y->last - y->first + 1);
+    return cost_x != cost_y ? (cost_y > cost_x ? 1 : -1) : larger_first(a, b);
+}
+
 /* The smallest gap that holds the slot between those alive at the same time, which are sorted by offset. */
 static int64_t best_gap(Slot *const *placed, int n, const Slot *s)
 {
@@ -190,16 +198,16 @@ static void change_order(Slot **slot, int n, int64_t bound, uint32_t *random)
     move(slot, i, draw(random, 2) ? draw(random, n) : 0);
 }
 
-/* Largest first is best as a rule; while it needs more than the bound, orders near the best one are tried. */
+/* Largest or costliest first is best as a rule; while that needs more than the bound, orders near the best one are tried. */
 static int64_t search_places(Arena *a, Slot **slot, int n, int64_t bound)
 {
     Slot **placed = NEW_ARRAY(a, Slot *, n + 1), **order = NEW_ARRAY(a, Slot *, n + 1);
     int64_t least = INT64_MAX, tries = SEARCH_STEPS / ((int64_t)n * n + 1) + 1;
     uint32_t random = 1;
-    qsort(slot, (size_t)n, sizeof *slot, larger_first);
     memcpy(order, slot, (size_t)n * sizeof *slot);
     for (int t = 0; t < tries && least > bound; t++) {
-        if (t) change_order(slot, n, bound, &random);
+        if (t < 2) qsort(slot, (size_t)n, sizeof *slot, t ? costliest_first : larger_first);
+        else change_order(slot, n, bound, &random);
         int64_t total = place_slots(slot, n, placed);
         if (total > least) {
             memcpy(slot, order, (size_t)n * sizeof *slot);

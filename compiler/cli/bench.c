@@ -1,6 +1,7 @@
 /* bench.c -- netc bench: how long a net takes, whole and kernel by kernel, beside what this machine can do at most. */
 #include "fill.h"
 #include "trainer.h"
+#include "tune.h"
 
 #include <dlfcn.h>
 #include <math.h>
@@ -238,6 +239,7 @@ int command_bench(const Options *o)
     s.compile.value = drawn_value;
     if (other) s.compile.no_forward = s.compile.no_evaluate = s.compile.no_gradient = true;
     status = session_compile(&s);
+    if (!status && o->tune) status = tune_read(&s);
     if (status) return status;
     Bench b = {.arena = o->arena, .session = &s, .program = o->train ? s.unit.step : o->step ? s.unit.next : s.unit.forward,
                .kind = o->train ? PROGRAM_step : o->step ? PROGRAM_next : PROGRAM_forward};

@@ -1,5 +1,5 @@
 /* emit.c -- netc emit: all files in memory first, then each written at once; nothing after errors. */
-#include "cli.h"
+#include "tune.h"
 
 #include <string.h>
 
@@ -31,6 +31,8 @@ static EmittedFile dependency_rule(Session *s, const Emitted *e)
     }
     if (o->weights) text_puts(&text, " \\\n  ");
     if (o->weights) put_make(&text, o->weights);
+    if (o->tune) text_puts(&text, " \\\n  ");
+    if (o->tune) put_make(&text, o->tune);
     text_putc(&text, '\n');
     for (int i = 1; i < s->model->path.n; i++) {
         put_make(&text, s->model->path.at[i]);
@@ -58,6 +60,8 @@ int command_emit(const Options *o)
     Session s;
     int status = session_open(&s, o, "avx2");
     if (!status) status = session_compile(&s);
+    if (!status && o->tune) status = tune_read(&s);
+    if (!status && o->tune) status = tune_kernels(&s);
     if (status) return status;
     if (o->weights && !o->embed) s.unit.embed = s.unit.weights_bytes <= INLINE_LIMIT ? EMBED_inline : EMBED_string;
     Emitted e = {0};

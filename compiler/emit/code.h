@@ -47,6 +47,7 @@ typedef struct Function {
     const char *text;              /* "(const float *in, float *out)\n{...}\n", without the name */
     const Kernel *kernel;          /* the first that has this text */
     VEC(const Kernel *) shared;    /* others */
+    int rank;                      /* of the plan */
 } Function;
 
 typedef struct Operand {
@@ -102,6 +103,7 @@ typedef struct Body {
     const Target *target;
     Nest *nest;
     Plan plan;
+    int rank;                      /* of the plan; 0: the model's choice */
     Split split;
     const char *first, *end;       /* names of the bounds of a part */
     Writer w;
@@ -119,7 +121,9 @@ typedef struct Body {
     bool packing;                  /* what the panel holds is being read where it lies */
 } Body;
 
-/* Everything that the text of the kernel's function follows from, as bytes. */
+/* What the kernel is, whatever the plan, as bytes. */
+Text body_nest_key(const Body *b);
+/* Everything that the text of the kernel's function follows from. */
 Text body_key(const Body *b);
 bool body_reduces(const Body *b);
 /* Decides names and types of all values. */

@@ -111,7 +111,9 @@ static void write_comment(Text *t, const Unit *u, const Function *f)
         else if (i + 1 == f->shared.n) text_puts(t, " and others");
     }
     const char *axes = axes_text(u, f->kernel);
-    text_printf(t, "%s%s */\n", *axes ? ": " : "", axes);
+    text_printf(t, "%s%s", *axes ? ": " : "", axes);
+    if (f->rank) text_printf(t, "\n   tuned: tile %d by the model's costs", f->rank);
+    text_puts(t, " */\n");
 }
 
 /* ---- files ---- */

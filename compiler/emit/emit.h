@@ -20,6 +20,17 @@ typedef struct Fields { Field *at; int n, cap; Map of; } Fields;    /* of: name 
 /* Programs that keep the same between calls. */
 enum { MEMORY_forward, MEMORY_train, MEMORY_next, MEMORIES };
 
+enum { TILE_RANKS = 4 };         /* so many of the model's best are tried */
+
+/* Which register tile each kernel has that was tuned: its rank by the model's costs, 0 the best (plan_choose). */
+typedef struct Tile { char target[16]; uint64_t kernel; int rank; } Tile;    /* kernel 0: all that have no line of their own */
+typedef struct Tiles { VEC(Tile) at; } Tiles;
+
+/* -1 when there is none for the kernel. */
+int tiles_find(const Tiles *t, const Target *target, uint64_t kernel);
+/* The kernel's rank, that for all, or 0. */
+int tiles_rank(const Tiles *t, const Target *target, uint64_t kernel);
+
 /* What is written for one net. The programs' params agree in shape and layout where they share a name. */
 typedef struct Unit {
     Arena *arena;
@@ -29,6 +40,7 @@ typedef struct Unit {
     const char *suffix;           /* NULL, or "_avx2": of the functions and files of one version for "multi" */
     int threads;                  /* more than 1: kernels that are worth it are split for so many */
     double part_cycles;           /* least that a part is worth; 0: two microseconds or so */
+    const Tiles *tiles;           /* NULL: the model's choices */
     bool timed;                   /* for measuring: host functions time every kernel (see emit_host) */
     bool f64;                     /* all `float` are `double`, for gradient checks; scalar target only */
     const Program *forward;       /* NET_forward.c */
@@ -52,6 +64,8 @@ typedef struct Unit {
 
 /* MEMORY_ of a program. */
 int memory_of(const Unit *u, const Program *p);
+/* What a kernel that sums is known by in Tiles, the same in every program and layer where its text is; 0 for others. */
+uint64_t kernel_hash(const Unit *u, const Kernel *k);
 /* Fills weights, state and memory from the programs. */
 void unit_fields(Unit *u);
 /* Which field a buffer of the caller is. */

@@ -452,6 +452,12 @@ static void collect(Body *b)
     }
     add_pointer(b, n->out, true);
     for (int i = 0; i < n->more.n; i++) add_pointer(b, n->more.at[i].out, true);
+}
+
+/* Names of what the plan asks for. */
+static void name_derived(Body *b)
+{
+    const Nest *n = b->nest;
     b->acc = name_unique(&b->names, n->kernel->reduce == REDUCE_sum ? "sum" : n->kernel->reduce == REDUCE_max ? "most" : "least");
     b->reduced = b->acc;
     if (lane_reduces(b)) b->reduced = name_unique(&b->names, "all");
@@ -494,17 +500,36 @@ static void write_parameters(Body *b)
     text_puts(&b->w.text, t.s);
 }
 
+static uint64_t body_hash(const Body *b)
+{
+    const Text key = body_nest_key(b);
+    return hash_bytes(0xcbf29ce484222325u, key.s, (size_t)key.n);
+}
+
 static void body_init(Body *b, const Functions *f, const Kernel *k)
 {
     *b = (Body){.arena = f->scratch, .unit = f->unit, .target = f->unit->target, .w.text.arena = f->scratch, .names.arena = f->scratch};
     b->nest = nest_new(f->scratch, k);
-    plan_choose(b->nest, b->target, &b->plan);
-    plan_levels(b->nest, &b->plan);
-    split_choose(b->nest, &b->plan, b->target, f->unit->threads, f->unit->part_cycles > 0 ? f->unit->part_cycles : PART_CYCLES, &b->split);
+    plan_choose(b->nest, b->target, 0, &b->plan);
     for (int i = 0; i < AXES_MAX; i++) b->frame[i].count = 1;
     collect(b);
     lift_offsets(b);
+    if (f->unit->tiles && body_reduces(b)) b->rank = tiles_rank(f->unit->tiles, b->target, body_hash(b));
+    if (b->rank > 0) plan_choose(b->nest, b->target, b->rank, &b->plan);
+    plan_levels(b->nest, &b->plan);
+    split_choose(b->nest, &b->plan, b->target, f->unit->threads, f->unit->part_cycles > 0 ? f->unit->part_cycles : PART_CYCLES, &b->split);
+    name_derived(b);
     body_name_values(b);
+}
+
+uint64_t kernel_hash(const Unit *u, const Kernel *k)
+{
+    Functions f = {.arena = u->arena, .scratch = arena_new(), .unit = u, .names.arena = u->arena};
+    Body b;
+    body_init(&b, &f, k);
+    const uint64_t hash = body_reduces(&b) ? body_hash(&b) : 0;
+    arena_free(f.scratch);
+    return hash;
 }
 
 static Call *call_of(Functions *f, const Body *b, int function)
@@ -531,11 +556,12 @@ static const char *function_text(Body *b)
     return text_string(&b->w.text);
 }
 
-static int function_add(Functions *f, const Kernel *k, const char *text)
+static int function_add(Functions *f, const Kernel *k, int rank, const char *text)
 {
     Function *function = NEW(f->arena, Function);
     function->text = arena_strdup(f->arena, text);
     function->kernel = k;
+    function->rank = rank;
     function->name = name_unique(&f->names, arena_printf(f->arena, "%s_kernel", k->name));
     map_add_name(f->arena, &f->by_text, function->text, f->function.n);
     vec_push(f->arena, &f->function, function);
@@ -551,7 +577,7 @@ Call *function_of(Functions *f, const Kernel *k)
     if (at < 0) {
         const char *text = function_text(&b);
         at = map_find_name(&f->by_text, text);
-        if (at < 0) at = function_add(f, k, text);
+        if (at < 0) at = function_add(f, k, b.rank, text);
         map_add(f->arena, &f->by_key, arena_strndup(f->arena, key.s, key.n), key.n, at);
     }
     if (f->function.at[at]->kernel != k) vec_push(f->arena, &f->function.at[at]->shared, k);

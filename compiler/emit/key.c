@@ -39,7 +39,6 @@ static void put_value(Text *t, const Body *b, const Value *v)
     put_int(t, v->axes);
     put_int(t, v->uses);
     put_int(t, v->in_body + 2 * v->in_result);
-    put_int(t, v->level);
 }
 
 static void put_axis(Text *t, const Axis *x)
@@ -70,7 +69,7 @@ static void put_pointers(Text *t, const Body *b)
     }
 }
 
-Text body_key(const Body *b)
+Text body_nest_key(const Body *b)
 {
     const Nest *n = b->nest;
     Text t = {.arena = b->arena};
@@ -84,9 +83,18 @@ Text body_key(const Body *b)
         put_affine(&t, &n->more.at[i].at);
     }
     const int root[] = {n->n_axes, n->value.n, n->early.n, n->more.n, n->body, n->result, n->pick, pointer_number(b, n->out),
-                        (int)n->kernel->reduce, n->kernel->accumulate, b->split.axis};
+                        (int)n->kernel->reduce, n->kernel->accumulate};
     put(&t, root, sizeof root);
     put_affine(&t, &n->store);
+    return t;
+}
+
+Text body_key(const Body *b)
+{
+    Text t = body_nest_key(b);
+    put_int(&t, b->split.axis);
+    put_int(&t, b->rank);
     put_plan(&t, &b->plan);
+    for (int i = 0; i < b->nest->value.n; i++) put_int(&t, b->nest->value.at[i].level);
     return t;
 }

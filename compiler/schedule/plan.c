@@ -307,7 +307,10 @@ static double plan_cost(const Nest *n, const Target *t, const Plan *p, const Cou
     return untiled * tile_cost(n, p, t, c, &piece, 0);
 }
 
-static void try_tile(const Nest *n, const Target *t, Plan *p, Counts *c, double *least)
+/* The best so far of the tiles that cost more than `above`. */
+typedef struct Least { double cycles, above; } Least;
+
+static void try_tile(const Nest *n, const Target *t, Plan *p, Counts *c, Least *least)
 {
     if (registers_needed(n, p, t, c) >= t->registers || instances(n, ~0u, c) > 24) return;
     Plan with = *p;
@@ -316,8 +319,8 @@ static void try_tile(const Nest *n, const Target *t, Plan *p, Counts *c, double 
         if (v && !fits_panel(n, &with, t, v, c)) continue;
         with.packing = v ? pack_cost(n, &with, t, v, c) : 0;
         with.cycles = plan_cost(n, t, &with, c) + with.packing;
-        if (with.cycles >= *least * 0.999) continue;
-        *least = with.cycles;
+        if (with.cycles >= least->cycles * 0.999 || with.cycles <= least->above * 1.001) continue;
+        least->cycles = with.cycles;
         *p = with;
         memcpy(p->count, c->count, sizeof p->count);
     }
@@ -337,11 +340,11 @@ static bool streams_gates(const Nest *n, const Plan *p)
     return kept;
 }
 
-/* Tries every tile of vectors x rows along one or two axes. */
-static void choose_tile(const Nest *n, const Target *t, Plan *p)
+/* Tries every tile of vectors x rows along one or two axes. False, and p as it was, when none costs more than `above`. */
+static bool choose_tile(const Nest *n, const Target *t, double above, Plan *p)
 {
     Counts c;
-    double least = INFINITY;
+    Least least = {INFINITY, above};
     for (int i = 0; i < AXES_MAX; i++) c.count[i] = i < n->n_out && n->axis[i].kept ? (int)n->axis[i].extent : 1;
     const int most_vectors = streams_gates(n, p) ? LINE_LANES / t->lanes : VECTORS_MAX;
     const int vectors = p->lane < 0 ? 1 : limit(axis_steps(n, p, t, p->lane), most_vectors);
@@ -369,6 +372,7 @@ static void choose_tile(const Nest *n, const Target *t, Plan *p)
             if (p->lane >= 0) c.count[p->lane] = nv;
             try_tile(n, t, p, &c, &least);
         }
+    return least.cycles < INFINITY;
 }
 
 /* ---- order and unrolling ---- */
@@ -450,7 +454,7 @@ void plan_levels(Nest *n, const Plan *p)
     }
 }
 
-void plan_choose(const Nest *n, const Target *t, Plan *p)
+void plan_choose(const Nest *n, const Target *t, int rank, Plan *p)
 {
     memset(p, 0, sizeof *p);
     for (int i = 0; i < AXES_MAX; i++) p->count[i] = p->unroll[i] = 1;
@@ -459,7 +463,9 @@ void plan_choose(const Nest *n, const Target *t, Plan *p)
     p->across = choose_across(n, p->lane, t->lanes);
     if (p->across >= 0) p->count[p->across] = t->lanes;
     p->cycles = lane_cost(n, p->lane, t->lanes) / 2;
-    if (reduces(n)) choose_tile(n, t, p);
+    if (reduces(n)) choose_tile(n, t, 0, p);
+    for (; reduces(n) && rank > 0; rank--)
+        if (!choose_tile(n, t, p->cycles, p)) break;
     choose_order(n, p);
     choose_unroll(n, p);
 }

@@ -54,7 +54,9 @@ typedef struct Plan {
     double packing;                /* of these, for the copies */
 } Plan;
 
-void plan_choose(const Nest *n, const Target *t, Plan *p);
+/* rank 0: the plan that costs least by the model; 1, 2, ...: the same with the register tile that costs next to least, and so on;
+   the last there is where there are fewer. */
+void plan_choose(const Nest *n, const Target *t, int rank, Plan *p);
 /* Whether the load's vectors come as a block, transposed. */
 bool plan_transposes(const Plan *p, const Value *v);
 /* Steps of the reduction that the panel has a row for. */

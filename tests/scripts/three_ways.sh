@@ -19,6 +19,7 @@ if [ "$mode" != all ]; then
     run native --target native --flags "-O1"
     exit 0
 fi
+for rank in 1 2 3; do run rank$rank --target native --flags "-O1" --rank $rank; done
 nets="$nets $(ls tests/reference/*.net)"
 for cc in gcc clang; do
     have $cc || { echo "skip three_ways: no $cc"; continue; }

@@ -3,7 +3,7 @@
    are drawn, or are what FILE.safetensors has. With --step also next, called for each step of the sequence, against what
    forward gives for the whole. With --threads all kernels are split that can be, and the second run of the first thread
    shares the work out.
-   usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--step] [--batch N] [--without PASS] [--threads N] [--dir DIR] FILE.net ... */
+   usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--step] [--batch N] [--without PASS] [--threads N] [--rank N] [--dir DIR] FILE.net ... */
 #include "three.h"
 
 #include <getopt.h>
@@ -247,6 +247,13 @@ static bool prepare(Case *c, const Options *o)
     if (!compile(c->model, &options, &c->unit, &c->plan, &status)) return false;
     c->unit.net = c->name;
     c->unit.part_cycles = 1;
+    if (o->rank) {
+        Tiles *tiles = NEW(c->arena, Tiles);
+        Tile all = {.rank = o->rank};
+        snprintf(all.target, sizeof all.target, "%s", c->unit.target->name);
+        vec_push(c->arena, &tiles->at, all);
+        c->unit.tiles = tiles;
+    }
     for (Called run = 0; run < RUNS; run++)
         if (case_program(c, run)) make_args(c, run, case_program(c, run));
     return true;
@@ -358,14 +365,14 @@ static const char *compare_case(Case *c, FILE *out)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--step] [--batch N] [--without PASS] [--threads N] [--dir DIR] FILE.net ...\n");
+    fprintf(stderr, "usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--step] [--batch N] [--without PASS] [--threads N] [--rank N] [--dir DIR] FILE.net ...\n");
     exit(EXIT_usage);
 }
 
 static Options read_options(int argc, char **argv)
 {
     static const struct option longs[] = {{"target", 1, 0, 't'}, {"cc", 1, 0, 'c'}, {"flags", 1, 0, 'f'}, {"run", 1, 0, 'r'},
-        {"f64", 0, 0, '6'}, {"step", 0, 0, 's'}, {"batch", 1, 0, 'b'}, {"without", 1, 0, 'w'}, {"threads", 1, 0, 'n'}, {"dir", 1, 0, 'd'}, {0, 0, 0, 0}};
+        {"f64", 0, 0, '6'}, {"step", 0, 0, 's'}, {"batch", 1, 0, 'b'}, {"without", 1, 0, 'w'}, {"threads", 1, 0, 'n'}, {"rank", 1, 0, 'k'}, {"dir", 1, 0, 'd'}, {0, 0, 0, 0}};
     Options o = {.target = "native", .cc = "cc", .flags = "-O1", .run = "", .dir = "build/three", .batch = 2};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 't') o.target = optarg;
@@ -377,6 +384,7 @@ static Options read_options(int argc, char **argv)
         else if (c == 'b') o.batch = atoi(optarg);
         else if (c == 'w' && o.n_without < 16) o.without[o.n_without++] = optarg;
         else if (c == 'n') o.threads = atoi(optarg);
+        else if (c == 'k') o.rank = atoi(optarg);
         else if (c == 'd') o.dir = optarg;
         else usage();
     }

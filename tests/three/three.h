@@ -9,7 +9,7 @@ enum { TRAIN_BATCH = 3, CASES_MAX = 4096, ARGS_MAX = 64 };
 typedef struct Options {
     const char *target, *cc, *flags, *run, *dir;
     bool f64, step;
-    int threads, batch;
+    int threads, batch, rank;      /* rank: of every register tile among the model's choices */
     const char *without[16];
     int n_without;
 } Options;

@@ -78,6 +78,10 @@ status "winograd: no such tile" 64 "$netc" summary tiny.net --winograd 3
 status "winograd and strict" 64 "$netc" summary tiny.net --winograd 4 --strict
 status "strict" 0 "$netc" summary "$top/examples/cifar/cifar.net" --strict
 if grep -q Winograd out; then bad "strict: no tiles"; else ok "strict: no tiles"; fi
+for tile in 2 4; do
+    status "winograd $tile: where it fits" 0 "$netc" summary "$top/tests/nets/squares.net" --winograd $tile
+    says "winograd $tile: where it fits: tiles" "; 5 convolutions by Winograd"
+done
 status "winograd auto" 0 "$netc" summary "$top/examples/cifar/cifar.net"
 says "winograd auto: tiles" "convolutions by Winograd"
 status "winograd auto: no budget" 0 "$netc" summary "$top/examples/cifar/cifar.net" --error-budget 0

@@ -20,6 +20,10 @@ if [ "$mode" != all ]; then
     exit 0
 fi
 for rank in 1 2 3; do run rank$rank --target native --flags "-O1" --rank $rank; done
+for tile in 2 4; do
+    run winograd$tile.f64 --f64 --winograd $tile
+    run winograd$tile --target native --flags "-O1" --winograd $tile
+done
 nets="$nets $(ls tests/reference/*.net)"
 for cc in gcc clang; do
     have $cc || { echo "skip three_ways: no $cc"; continue; }

@@ -10,6 +10,7 @@ typedef struct Options {
     const char *target, *cc, *flags, *run, *dir;
     bool f64, step;
     int threads, batch, rank;      /* rank: of every register tile among the model's choices */
+    int winograd;                  /* WINOGRAD_2 and _4: wherever it fits */
     const char *without[16];
     int n_without;
 } Options;

@@ -2,8 +2,11 @@
 #include "pipeline.h"
 #include "io/vocabulary.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { SEGMENTS_MAX = 64 };
 
 typedef struct Pipeline {
     Model *model;
@@ -132,7 +135,7 @@ static void take_layouts(const Graph *from, Graph *g)
 }
 
 /* One struct of weights serves all programs, so of several none may change them: values come after the passes. */
-static const Program *make_program(Pipeline *p, const char *name, Mode mode, int64_t batch, bool gradients_only, bool step)
+static const Program *make_segments(Pipeline *p, const char *name, Mode mode, int64_t batch, bool gradients_only, bool step, int segments)
 {
     const CompileOptions *o = p->options;
     const bool several = o->train || o->next;
@@ -148,6 +151,7 @@ static const Program *make_program(Pipeline *p, const char *name, Mode mode, int
     if (p->first) take_layouts(p->first, g);
     PassContext context = o->passes;
     context.plan = p->plan;
+    if (segments) context.segments = segments;
     context.gradients_only = gradients_only;
     context.loss_only = o->train_loss && !strcmp(name, "evaluate");
     passes_run(g, &context, NULL);
@@ -158,6 +162,23 @@ static const Program *make_program(Pipeline *p, const char *name, Mode mode, int
     Program *program = graph_lower(g, name, &lower);
     program_verify(program);
     return program;
+}
+
+/* With as few segments as the budget of memory allows. */
+static const Program *make_program(Pipeline *p, const char *name, Mode mode, int64_t batch, bool gradients_only, bool step)
+{
+    const Program *program = make_segments(p, name, mode, batch, gradients_only, step, 0);
+    const int64_t most = p->options->memory;
+    if (!program || !most || mode != MODE_train) return program;
+    int64_t least = program->workspace_bytes;
+    for (int segments = 2; program && program->workspace_bytes > most && segments <= SEGMENTS_MAX; segments += (segments + 2) / 3) {
+        program = make_segments(p, name, mode, batch, gradients_only, step, segments);
+        if (program && program->workspace_bytes < least) least = program->workspace_bytes;
+    }
+    if (!program || program->workspace_bytes <= most) return program;
+    diag_error(p->model->diag, (Span){0, 0}, "'%s' with a batch of %" PRId64 " takes %" PRId64 " bytes of workspace at least, of which --memory allows %" PRId64,
+               name, batch, least, most);
+    return NULL;
 }
 
 static Tensors *load_weights(Arena *a, const char *path, int *status)

@@ -16,6 +16,7 @@ typedef struct CompileOptions {
     bool f64;
     const Target *target;
     int threads;                   /* more than 1: kernels that are worth it are split */
+    int64_t memory;                /* bytes, the most that the workspace of a gradient or step may take; 0: any */
     Embed embed;
     const char *weights;           /* safetensors, or NULL */
     const float *(*value)(Arena *a, const Node *param);   /* without train and weights: known values all the same; may be NULL */

@@ -16,7 +16,7 @@ typedef struct Options {
     VEC(Define) define;            /* -D name=value */
     VEC(Define) input, valid;      /* name=FILE before and after --valid */
     VEC(const char *) without;
-    const char *output, *net, *target, *weights, *embed, *dependency, *after, *winograd, *format, *resume, *prompt, *tune;
+    const char *output, *net, *target, *weights, *embed, *dependency, *after, *winograd, *format, *memory, *resume, *prompt, *tune;
     int64_t batch, threads, epochs, steps, log_every, entries;   /* 0: not given */
     int64_t samples, tokens, top_k;
     double error_budget;                                 /* -1: not given */

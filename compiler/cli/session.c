@@ -2,6 +2,7 @@
 #include "../schedule/schedule.h"
 #include "cli.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,21 @@ static int set_winograd(Session *s)
     return usage_error(o->command, "--winograd %s: off, 2, 4 or auto is expected", given);
 }
 
+/* A whole number of bytes, or of KiB, MiB or GiB by a letter behind it. */
+static int set_memory(Session *s)
+{
+    static const char letters[] = "KMG";
+    const Options *o = s->options;
+    char *end;
+    if (!o->memory) return 0;
+    const double number = strtod(o->memory, &end);
+    const char *letter = *end ? strchr(letters, *end) : NULL;
+    const double bytes = letter ? ldexp(number, 10 * (int)(letter - letters + 1)) : number;
+    s->compile.memory = bytes >= 1 && bytes < 1e15 ? (int64_t)bytes : 0;
+    if (end != o->memory && !end[letter != NULL] && s->compile.memory) return 0;
+    return usage_error(o->command, "--memory %s: a number of bytes is expected, as in 64M", o->memory);
+}
+
 static int64_t default_number(int64_t given, int64_t otherwise) { return given ? given : otherwise; }
 
 int session_open(Session *s, const Options *o, const char *target)
@@ -96,6 +112,7 @@ int session_open(Session *s, const Options *o, const char *target)
     if (!status) status = set_target(s, target);
     if (!status) status = set_without(s);
     if (!status) status = set_winograd(s);
+    if (!status) status = set_memory(s);
     if (status) return status;
     s->model = model_read(s->arena, &s->diag, &s->sources, o->file, &status);
     if (!s->model) return status ? status : EXIT_noinput;

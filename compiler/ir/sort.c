@@ -99,8 +99,11 @@ void graph_sort(Graph *g)
     Nodes stack = {0}, sorted = {0};
     for (int i = 0; i < g->node.n; i++) g->node.at[i]->mark = MARK_new;
     mark_live(g, &stack);
-    for (int i = 0; i < g->node.n; i++)
+    for (int i = 0; i < g->node.n; i++) {
+        Node *now = node_now(g->node.at[i]);   /* takes the place of what it replaces */
         if (g->node.at[i]->mark == MARK_live) emit_with_operands(g, &sorted, &stack, g->node.at[i]);
+        if (now->mark == MARK_live) emit_with_operands(g, &sorted, &stack, now);
+    }
     for (int i = 0; i < g->root.n; i++) settle_updates(&g->root.at[i]);
     for (int i = 0; i < sorted.n; i++) {
         sorted.at[i]->mark = 0;

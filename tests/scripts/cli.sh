@@ -86,6 +86,16 @@ status "winograd auto" 0 "$netc" summary "$top/examples/cifar/cifar.net"
 says "winograd auto: tiles" "convolutions by Winograd"
 status "winograd auto: no budget" 0 "$netc" summary "$top/examples/cifar/cifar.net" --error-budget 0
 if grep -q Winograd out; then bad "no budget: no tiles"; else ok "no budget: no tiles"; fi
+gpt="$top/examples/text/gpt.net"
+step_bytes() { sed -n 's/^workspace step *\([0-9,]*\) bytes.*/\1/p' out | tr -d ,; }
+status "memory: any" 0 "$netc" summary "$gpt" --train
+plain=$(step_bytes)
+status "memory: what fits" 0 "$netc" summary "$gpt" --train --memory 16M
+less=$(step_bytes)
+if [ "$less" -le $((16 << 20)) ] && [ $((2 * less)) -lt "$plain" ]; then ok "memory: less"; else bad "memory: less: $less of $plain"; fi
+status "memory: too little" 1 "$netc" summary "$gpt" --train --memory 64K
+says "memory: too little: how much it takes" "bytes of workspace at least"
+for memory in 0 -1 16X 16MB M nan 1e99; do status "memory: $memory" 64 "$netc" summary "$gpt" --train --memory $memory; done
 status "fmt" 0 "$netc" fmt tiny.net
 cp out once.net
 status "fmt again" 0 "$netc" fmt once.net

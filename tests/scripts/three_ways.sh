@@ -24,7 +24,9 @@ for tile in 2 4; do
     run winograd$tile.f64 --f64 --winograd $tile
     run winograd$tile --target native --flags "-O1" --winograd $tile
 done
+run segments.f64 --f64 --segments 3
 nets="$nets $(ls tests/reference/*.net)"
+run segments --target native --flags "-O1" --segments 4
 for cc in gcc clang; do
     have $cc || { echo "skip three_ways: no $cc"; continue; }
     for target in scalar sse avx2 avx512; do

@@ -3,7 +3,7 @@
    are drawn, or are what FILE.safetensors has. With --step also next, called for each step of the sequence, against what
    forward gives for the whole. With --threads all kernels are split that can be, and the second run of the first thread
    shares the work out.
-   usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--step] [--batch N] [--without PASS] [--threads N] [--rank N] [--winograd N] [--dir DIR] FILE.net ... */
+   usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--step] [--batch N] [--without PASS] [--threads N] [--rank N] [--winograd N] [--segments N] [--dir DIR] FILE.net ... */
 #include "three.h"
 
 #include <getopt.h>
@@ -239,7 +239,7 @@ static bool prepare(Case *c, const Options *o)
     c->batch = o->batch;
     CompileOptions options = {.resolve = resolve_options(c, RUN_forward), .train = has_loss(c->model), .next = o->step,
                               .train_batch = TRAIN_BATCH, .f64 = o->f64, .target = target_find(o->target), .threads = o->threads,
-                              .passes = {.without = o->without, .n_without = o->n_without, .winograd = o->winograd}};
+                              .passes = {.without = o->without, .n_without = o->n_without, .winograd = o->winograd, .segments = o->segments}};
     for (int i = 0; i < o->n_without; i++) {
         if (!strcmp(o->without[i], "fuse")) options.lower.no_fuse = true;
         if (!strcmp(o->without[i], "reuse")) options.lower.no_reuse = true;
@@ -365,7 +365,7 @@ static const char *compare_case(Case *c, FILE *out)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--step] [--batch N] [--without PASS] [--threads N] [--rank N] [--winograd N] [--dir DIR] FILE.net ...\n");
+    fprintf(stderr, "usage: three [--target T] [--cc CC] [--flags F] [--run PREFIX] [--f64] [--step] [--batch N] [--without PASS] [--threads N] [--rank N] [--winograd N] [--segments N] [--dir DIR] FILE.net ...\n");
     exit(EXIT_usage);
 }
 
@@ -373,7 +373,7 @@ static Options read_options(int argc, char **argv)
 {
     static const struct option longs[] = {{"target", 1, 0, 't'}, {"cc", 1, 0, 'c'}, {"flags", 1, 0, 'f'}, {"run", 1, 0, 'r'},
         {"f64", 0, 0, '6'}, {"step", 0, 0, 's'}, {"batch", 1, 0, 'b'}, {"without", 1, 0, 'w'}, {"threads", 1, 0, 'n'}, {"rank", 1, 0, 'k'},
-        {"winograd", 1, 0, 'g'}, {"dir", 1, 0, 'd'}, {0, 0, 0, 0}};
+        {"winograd", 1, 0, 'g'}, {"segments", 1, 0, 'm'}, {"dir", 1, 0, 'd'}, {0, 0, 0, 0}};
     Options o = {.target = "native", .cc = "cc", .flags = "-O1", .run = "", .dir = "build/three", .batch = 2};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 't') o.target = optarg;
@@ -387,6 +387,7 @@ static Options read_options(int argc, char **argv)
         else if (c == 'n') o.threads = atoi(optarg);
         else if (c == 'k') o.rank = atoi(optarg);
         else if (c == 'g') o.winograd = atoi(optarg);
+        else if (c == 'm') o.segments = atoi(optarg);
         else if (c == 'd') o.dir = optarg;
         else usage();
     }

@@ -11,6 +11,7 @@ typedef struct Options {
     bool f64, step;
     int threads, batch, rank;      /* rank: of every register tile among the model's choices */
     int winograd;                  /* WINOGRAD_2 and _4: wherever it fits */
+    int segments;                  /* of the forward pass, computed again for the gradients */
     const char *without[16];
     int n_without;
 } Options;

@@ -149,6 +149,25 @@ START_TEST(sort_replaces_and_drops)
 }
 END_TEST
 
+START_TEST(sort_puts_the_new_where_the_old_was)
+{
+    Graph *g = new_graph();
+    Node *x = node_leaf(g, OP_input, "x", DTYPE_f32, shape(2, 4, 3, 0, 0), true);
+    Node *a = node_unary(g, OP_exp, x), *b = node_unary(g, OP_log, x);
+    graph_root(g, ROOT_output, "a", a, NULL, (Span){0});
+    graph_root(g, ROOT_output, "b", b, NULL, (Span){0});
+    graph_replace(g, a, node_unary(g, OP_sin, x));
+    graph_sort(g);
+    ck_assert_str_eq(printed(g),
+                     "graph \"t\" infer batch=4\n"
+                     "%0 = input \"x\" f32[4, 3] batched\n"
+                     "%1 = sin %0 f32[4, 3] batched\n"
+                     "%2 = log %0 f32[4, 3] batched\n"
+                     "output \"a\" %1\n"
+                     "output \"b\" %2\n");
+}
+END_TEST
+
 /* ---- text ---- */
 
 static const char *const whole =
@@ -591,6 +610,7 @@ int main(void)
     tcase_add_test(c, shapes_have_a_limit);
     tcase_add_test(c, sort_survives_long_chains);
     tcase_add_test(c, sort_replaces_and_drops);
+    tcase_add_test(c, sort_puts_the_new_where_the_old_was);
     tcase_add_test(c, text_round_trip);
     tcase_add_loop_test(c, reader_explains, 0, (int)LENGTH(bad));
     tcase_add_test(c, reader_survives_garbage);

@@ -2,8 +2,9 @@
    several too where rows at the border see little but padding. */
 #include "lower.h"
 
-/* Of a sum over so many steps an operand's columns would not stay in the cache from row to row, where there are rows. */
-enum { SUM_LONG = 8192, SUM_PART = 2048, ROWS_LEAST = 16 };
+/* Of a sum over so many steps an operand's columns would not stay in the cache from row to row, where there are rows. PART_BYTES: of
+   the second cache, for the operands of a part. */
+enum { SUM_LONG = 8192, SUM_PART = 2048, ROWS_LEAST = 16, PART_BYTES = 256 << 10 };
 
 /* Rows go by what they see where there is so much to multiply, and so little of it is left. */
 enum { TRIM_LEAST = 1 << 20 };
@@ -119,22 +120,46 @@ static int64_t readers(const Contract *c, const IndexMap *operand)
     return n;
 }
 
-/* The axis of a sum that is long enough to be cut, where nothing is done with the whole sum in its kernel; -1. */
-static int long_axis(const Lower *l, const Node *n, const Contract *c)
+/* A sum in parts of so many steps along an axis. */
+typedef struct Parts { int axis; int64_t steps; } Parts;
+
+static bool is_summed(const Contract *c, int axis) { return anywhere_in(&c->out, axis) < 0; }
+
+/* Samples of which the operands stay in the second cache while all tiles of the result go over them, where all samples do not, and
+   where sums are small next to what is summed. */
+static bool find_samples(const Node *n, const Contract *c, Parts *p)
 {
-    if (fate_of(l, n)->end || readers(c, &c->a) < ROWS_LEAST || readers(c, &c->b) < ROWS_LEAST) return -1;
-    for (int i = 0; i < c->n_axes; i++)
-        if (c->extent[i] >= SUM_LONG && anywhere_in(&c->out, i) < 0) return i;
-    return -1;
+    for (int i = 0; i < c->n_axes; i++) {
+        if (!is_summed(c, i) || alone_in(&c->a, i) != 0 || alone_in(&c->b, i) != 0) continue;
+        const int64_t sums = 4 * shape_elements(n->shape);
+        const int64_t bytes = 4 * (shape_elements(n->in[0]->shape) + shape_elements(n->in[1]->shape)), samples = c->extent[i];
+        p->axis = i;
+        p->steps = samples * PART_BYTES / bytes;
+        if (p->steps < 1) p->steps = 1;
+        while (samples % p->steps) p->steps--;
+        return bytes > 2 * PART_BYTES && 2 * sums <= bytes / samples * p->steps;
+    }
+    return false;
+}
+
+/* How to cut a sum, where nothing is done with the whole of it in its kernel. */
+static bool find_parts(const Lower *l, const Node *n, const Contract *c, Parts *p)
+{
+    if (fate_of(l, n)->end || readers(c, &c->a) < ROWS_LEAST || readers(c, &c->b) < ROWS_LEAST) return false;
+    p->steps = SUM_PART;
+    for (p->axis = 0; p->axis < c->n_axes; p->axis++)
+        if (c->extent[p->axis] >= SUM_LONG && is_summed(c, p->axis)) return true;
+    return find_samples(n, c, p);
 }
 
 static void lower_steps(Lower *l, const Node *n, const Contract *c, const char *suffix)
 {
-    const int axis = long_axis(l, n, c);
-    if (axis < 0) lower_part(l, n, c, suffix, false);
-    for (int64_t from = 0; axis >= 0 && from < c->extent[axis]; from += SUM_PART) {
-        const int64_t left = c->extent[axis] - from;
-        Contract part = part_of(c, axis, from, left < SUM_PART ? left : SUM_PART);
+    Parts p;
+    const bool parts = find_parts(l, n, c, &p);
+    if (!parts) lower_part(l, n, c, suffix, false);
+    for (int64_t from = 0; parts && from < c->extent[p.axis]; from += p.steps) {
+        const int64_t left = c->extent[p.axis] - from;
+        Contract part = part_of(c, p.axis, from, left < p.steps ? left : p.steps);
         lower_part(l, n, &part, from ? "_more" : suffix, from > 0);
     }
 }

@@ -87,6 +87,8 @@ says "winograd auto: tiles" "convolutions by Winograd"
 status "winograd auto: no budget" 0 "$netc" summary "$top/examples/cifar/cifar.net" --error-budget 0
 if grep -q Winograd out; then bad "no budget: no tiles"; else ok "no budget: no tiles"; fi
 gpt="$top/examples/text/gpt.net"
+status "packed" 0 "$netc" dump "$top/tests/nets/packed.net" --after=lower
+says "packed: weights that every step reads" "kernel lstm_weight_hh_l0_packed (block:3, step:48, part:4, lane:16)"
 step_bytes() { sed -n 's/^workspace step *\([0-9,]*\) bytes.*/\1/p' out | tr -d ,; }
 status "memory: any" 0 "$netc" summary "$gpt" --train
 plain=$(step_bytes)

@@ -25,9 +25,9 @@ for file in examples/*/*.net; do
         name="no writable data $c" check sh -c "! nm '$T/o.o' | grep -E ' [bBdDC] '"
         [ "$mode" = all ] && have clang && name="clang $c" check clang $strict -O1 -c -o "$T/o.o" "$c"
     done
-    for h in "$T/$net/$net.h"; do
-        printf '#include "%s"\nint main() { return 0; }\n' "$net.h" >"$T/h.cc"
-        have g++ && name="g++ $net.h" check g++ -Wall -Wextra -Wpedantic -Werror -I"$T/$net" -o "$T/h" "$T/h.cc"
+    for h in "$T/$net"/*.h; do
+        printf '#include "%s"\nint main() { return 0; }\n' "${h##*/}" >"$T/h.cc"
+        have g++ && name="g++ ${h##*/}" check g++ -Wall -Wextra -Wpedantic -Werror -I"$T/$net" -o "$T/h" "$T/h.cc"
     done
 done
 

@@ -134,15 +134,18 @@ static void take_layouts(const Graph *from, Graph *g)
     }
 }
 
+/* A program that is made: for gradients alone, for one step of a sequence, or as its mode is. */
+typedef struct Making { bool wanted; const Program **program; const char *name; Mode mode; int64_t batch; bool gradients_only, step; } Making;
+
 /* One struct of weights serves all programs, so of several none may change them: values come after the passes. */
-static const Program *make_segments(Pipeline *p, const char *name, Mode mode, int64_t batch, bool gradients_only, bool step, int segments)
+static const Program *make_segments(Pipeline *p, const Making *m, int segments)
 {
     const CompileOptions *o = p->options;
     const bool several = o->train || o->next;
     ResolveOptions resolve_as = o->resolve;
-    resolve_as.step = step;
-    resolve_as.mode = mode;
-    resolve_as.batch = batch;
+    resolve_as.step = m->step;
+    resolve_as.mode = m->mode;
+    resolve_as.batch = m->batch;
     Graph *g = resolve(p->model, &resolve_as);
     if (!g) return NULL;
     if (!p->first && p->weights) warn_of_extra(p, g);
@@ -152,32 +155,32 @@ static const Program *make_segments(Pipeline *p, const char *name, Mode mode, in
     PassContext context = o->passes;
     context.plan = p->plan;
     if (segments) context.segments = segments;
-    context.gradients_only = gradients_only;
-    context.loss_only = o->train_loss && !strcmp(name, "evaluate");
+    context.gradients_only = m->gradients_only;
+    context.loss_only = o->train_loss && !strcmp(m->name, "evaluate");
     passes_run(g, &context, NULL);
     if (several && !set_values(g, o->weights, p->weights)) return NULL;
     if (!p->first) p->first = g;
     LowerOptions lower = o->lower;
     lower.f64 = o->f64;
-    Program *program = graph_lower(g, name, &lower);
+    Program *program = graph_lower(g, m->name, &lower);
     program_verify(program);
     return program;
 }
 
 /* With as few segments as the budget of memory allows. */
-static const Program *make_program(Pipeline *p, const char *name, Mode mode, int64_t batch, bool gradients_only, bool step)
+static const Program *make_program(Pipeline *p, const Making *m)
 {
-    const Program *program = make_segments(p, name, mode, batch, gradients_only, step, 0);
+    const Program *program = make_segments(p, m, 0);
     const int64_t most = p->options->memory;
-    if (!program || !most || mode != MODE_train) return program;
+    if (!program || !most || m->mode != MODE_train) return program;
     int64_t least = program->workspace_bytes;
     for (int segments = 2; program && program->workspace_bytes > most && segments <= SEGMENTS_MAX; segments += (segments + 2) / 3) {
-        program = make_segments(p, name, mode, batch, gradients_only, step, segments);
+        program = make_segments(p, m, segments);
         if (program && program->workspace_bytes < least) least = program->workspace_bytes;
     }
     if (!program || program->workspace_bytes <= most) return program;
     diag_error(p->model->diag, (Span){0, 0}, "'%s' with a batch of %" PRId64 " takes %" PRId64 " bytes of workspace at least, of which --memory allows %" PRId64,
-               name, batch, least, most);
+               m->name, m->batch, least, most);
     return NULL;
 }
 
@@ -235,16 +238,16 @@ bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int
     *status = EXIT_model;
     int64_t batch = o->train_batch ? o->train_batch : plan->batch;
     /* The step comes first: it is the largest, so its layouts are the best for all. */
-    const struct { bool wanted; const Program **program; const char *name; Mode mode; int64_t batch; } row[] = {
-        {o->train && !o->no_step, &unit->step, "step", MODE_train, batch},
-        {o->train && !o->no_gradient, &unit->gradient, "gradient", MODE_train, batch},
-        {o->train && !o->no_evaluate, &unit->evaluate, "evaluate", o->train_loss ? MODE_train : MODE_evaluate, batch},
-        {!o->no_forward, &unit->forward, "forward", MODE_infer, o->resolve.batch},
-        {o->next, &unit->next, "next", MODE_infer, o->resolve.batch},
+    const Making row[] = {
+        {o->train && !o->no_step, &unit->step, "step", MODE_train, batch, false, false},
+        {o->train && !o->no_gradient, &unit->gradient, "gradient", MODE_train, batch, true, false},
+        {o->train && !o->no_evaluate, &unit->evaluate, "evaluate", o->train_loss ? MODE_train : MODE_evaluate, batch, false, false},
+        {!o->no_forward, &unit->forward, "forward", MODE_infer, o->resolve.batch, false, false},
+        {o->next, &unit->next, "next", MODE_infer, o->resolve.batch, false, true},
     };
     for (size_t i = 0; i < LENGTH(row); i++) {
         if (!row[i].wanted) continue;
-        *row[i].program = make_program(&p, row[i].name, row[i].mode, row[i].batch, row[i].program == &unit->gradient, row[i].program == &unit->next);
+        *row[i].program = make_program(&p, &row[i]);
         if (!*row[i].program) return false;
     }
     unit_fields(unit);

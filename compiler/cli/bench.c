@@ -24,13 +24,6 @@ typedef struct Bench {
     Times alone, *kernel_alone;    /* with threads: the same without them, in turn */
 } Bench;
 
-static double seconds_of_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int by_size(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -114,11 +107,11 @@ static void measure_machine(Bench *b, const Host *h)
     x = (float *)(((uintptr_t)x + 63) & ~(uintptr_t)63);
     memset(x, 1, sizeof *x * READ_FLOATS);     /* or the pages would all be one */
     for (int i = 0; i < 20; i++) {
-        double start = seconds_of_clock();
+        double start = seconds_now();
         peak(PEAK_STEPS, numbers);
-        double middle = seconds_of_clock();
+        double middle = seconds_now();
         if (i < 8) numbers[2] += read(x, READ_FLOATS);
-        double end = seconds_of_clock();
+        double end = seconds_now();
         b->peak = fmax(b->peak, (double)PEAK_STEPS * peak_flops(b->session->unit.target) / (middle - start));
         if (i < 8) b->bandwidth = fmax(b->bandwidth, sizeof *x * (double)READ_FLOATS / (end - middle));
     }
@@ -137,17 +130,17 @@ static int open_host(Bench *b, Host *h, bool timed)
 
 static void run_once(Bench *b, Host *h, const double *seconds, Times *whole, Times *kernel)
 {
-    double before = seconds_of_clock();
+    double before = seconds_now();
     host_run(h, b->kind);
-    if (!seconds) times_add(b->arena, whole, seconds_of_clock() - before);
+    if (!seconds) times_add(b->arena, whole, seconds_now() - before);
     for (int k = 0; seconds && k < b->program->kernel.n; k++) times_add(b->arena, &kernel[k], seconds[k]);
 }
 
 static void run_for_a_while(Bench *b, Host *h, const double *seconds)
 {
     host_run(h, b->kind);
-    double start = seconds_of_clock();
-    for (int i = 0; i < RUNS_MAX && (i < RUNS_MIN || seconds_of_clock() - start < seconds_wanted); i++) {
+    double start = seconds_now();
+    for (int i = 0; i < RUNS_MAX && (i < RUNS_MIN || seconds_now() - start < seconds_wanted); i++) {
         run_once(b, h, seconds, &b->whole, b->kernel);
         if (!h->threads) continue;
         host_use_threads(h, b->kind, false);

@@ -2,13 +2,13 @@
 #include "tune.h"
 
 #include "fill.h"
+#include "progress.h"
 
 #include <dlfcn.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { FILE_MAX = 16 << 20, RANKS = TILE_RANKS, ROUNDS_LEAST = 5, ROUNDS_MOST = 400 };
 static const double SECONDS = 1.5, WORTH = 0.97;      /* of timing a program; a tile must be faster than the model's by so much */
@@ -70,18 +70,11 @@ static Found *found_of(Tuning *t, uint64_t kernel, const char *name)
     return &t->found.at[t->found.n - 1];
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* The least time of each kernel with each rank; the ranks take turns. */
 static void run_in_turn(Host *h, const Program *p, ProgramKind kind, double *least)
 {
-    const double start = now();
-    for (int round = 0; round < ROUNDS_MOST && (round < ROUNDS_LEAST || now() - start < SECONDS); round++)
+    const double start = seconds_now();
+    for (int round = 0; round < ROUNDS_MOST && (round < ROUNDS_LEAST || seconds_now() - start < SECONDS); round++)
         for (int r = 0; r < RANKS; r++) {
             const double *seconds = dlsym(h[r].library, "netc_seconds");
             host_run(&h[r], kind);
@@ -99,9 +92,7 @@ static int time_program(Tuning *t, const Program *p, ProgramKind kind, const uin
     double *least = NEW_ARRAY(s->arena, double, p->kernel.n * RANKS);
     for (int k = 0; k < p->kernel.n * RANKS; k++) least[k] = INFINITY;
     for (; open < RANKS && !status; open++) {
-        Tile all = {.rank = open};
-        snprintf(all.target, sizeof all.target, "%s", s->unit.target->name);
-        vec_push(s->arena, &tiles[open].at, all);
+        tiles_add(s->arena, &tiles[open], s->unit.target, 0, open);
         unit[open] = s->unit;
         unit[open].tiles = &tiles[open];
         unit[open].timed = true;
@@ -144,7 +135,7 @@ static int best_rank(const Found *f)
     return best;
 }
 
-/* The file as it was, and a line for each kernel that was timed. */
+/* The file as it is by now (another build may have added to it), and a line for each kernel that was timed. */
 static int add_lines(Tuning *t, Tiles *tiles)
 {
     Session *s = t->session;
@@ -157,10 +148,9 @@ static int add_lines(Tuning *t, Tiles *tiles)
     if (before && size && before[size - 1] != '\n') text_putc(&text, '\n');
     for (int i = 0; i < t->found.n; i++) {
         const Found *f = &t->found.at[i];
-        Tile tile = {.kernel = f->kernel, .rank = best_rank(f)};
-        snprintf(tile.target, sizeof tile.target, "%s", s->unit.target->name);
-        vec_push(s->arena, &tiles->at, tile);
-        text_printf(&text, "%s %016" PRIx64 " %d   # %s:", tile.target, f->kernel, tile.rank, f->name);
+        const int rank = best_rank(f);
+        tiles_add(s->arena, tiles, s->unit.target, f->kernel, rank);
+        text_printf(&text, "%s %016" PRIx64 " %d   # %s:", s->unit.target->name, f->kernel, rank, f->name);
         for (int r = 0; r < RANKS; r++) text_printf(&text, " %.2f", 1e6 * f->seconds[r]);
         text_puts(&text, " us\n");
     }

@@ -26,6 +26,7 @@ enum { TILE_RANKS = 4 };         /* so many of the model's best are tried */
 typedef struct Tile { char target[16]; uint64_t kernel; int rank; } Tile;    /* kernel 0: all that have no line of their own */
 typedef struct Tiles { VEC(Tile) at; } Tiles;
 
+void tiles_add(Arena *a, Tiles *t, const Target *target, uint64_t kernel, int rank);
 /* -1 when there is none for the kernel. */
 int tiles_find(const Tiles *t, const Target *target, uint64_t kernel);
 /* The kernel's rank, that for all, or 0. */

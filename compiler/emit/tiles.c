@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+void tiles_add(Arena *a, Tiles *t, const Target *target, uint64_t kernel, int rank)
+{
+    Tile tile = {.kernel = kernel, .rank = rank};
+    snprintf(tile.target, sizeof tile.target, "%s", target->name);
+    vec_push(a, &t->at, tile);
+}
+
 int tiles_find(const Tiles *t, const Target *target, uint64_t kernel)
 {
     for (int i = 0; i < t->at.n; i++)

@@ -16,11 +16,13 @@ typedef struct Weights {
     const Expr *load;
     Affine at;
     Roles roles;
-    int first, readers;            /* kernels */
+    int readers;                   /* kernels */
     Buffer *packed;
 } Weights;
 
 typedef VEC(Weights) List;
+/* Of a kernel: its load of the weights, or NULL, and their place in the list. */
+typedef struct Reader { Expr *load; int weights; } Reader;
 
 /* Every axis of the load is one of the three, and these are what they should be. */
 static bool find_roles(const Kernel *k, const Affine *at, Roles *r)
@@ -57,25 +59,24 @@ static Expr *weights_of(const Kernel *k, Affine *at, Roles *r)
     return NULL;
 }
 
-static Weights *find(List *list, const Expr *load, const Affine *at, const Roles *r)
+static int find(const List *list, const Expr *load, const Affine *at, const Roles *r)
 {
-    for (int i = 0; i < list->n; i++) {
-        Weights *w = &list->at[i];
-        if (w->load->buffer == load->buffer && affine_equal(&w->at, at) && !memcmp(&w->roles, r, sizeof *r)) return w;
-    }
-    return NULL;
+    int i = 0;
+    while (i < list->n && (list->at[i].load->buffer != load->buffer || !affine_equal(&list->at[i].at, at) || memcmp(&list->at[i].roles, r, sizeof *r))) i++;
+    return i;
 }
 
-static List find_weights(Lower *l)
+static List find_weights(Lower *l, Reader *reader)
 {
     List list = { 0 };
     for (int i = 0; i < l->program->kernel.n; i++) {
         Affine at;
         Roles roles;
-        const Expr *load = weights_of(l->program->kernel.at[i], &at, &roles);
-        Weights *w = load ? find(&list, load, &at, &roles) : NULL;
-        if (w) w->readers++;
-        else if (load) vec_push(l->arena, &list, (Weights){ load, at, roles, i, 1, NULL });
+        Expr *load = reader[i].load = weights_of(l->program->kernel.at[i], &at, &roles);
+        if (!load) continue;
+        const int w = reader[i].weights = find(&list, load, &at, &roles);
+        if (w == list.n) vec_push(l->arena, &list, (Weights){ load, at, roles, 0, NULL });
+        list.at[w].readers++;
     }
     return list;
 }
@@ -139,19 +140,17 @@ static void read_packed(Lower *l, Kernel *k, Expr *load, const Weights *w)
 void lower_pack(Lower *l)
 {
     Program *p = l->program;
-    List list = find_weights(l);
     const int n = p->kernel.n;
+    Reader *reader = NEW_ARRAY(l->arena, Reader, n + 1);
+    List list = find_weights(l, reader);
     Kernel **old = p->kernel.at;
     p->kernel.at = NULL;
     p->kernel.n = p->kernel.cap = 0;
     for (int i = 0; i < n; i++) {
-        Affine at;
-        Roles roles;
-        Expr *load = weights_of(old[i], &at, &roles);
-        Weights *w = load ? find(&list, load, &at, &roles) : NULL;
+        Weights *w = reader[i].load ? &list.at[reader[i].weights] : NULL;
         if (w && is_worth_it(w)) {
-            if (w->first == i) vec_push(l->arena, &p->kernel, pack(l, w, old[i]));
-            read_packed(l, old[i], load, w);
+            if (!w->packed) vec_push(l->arena, &p->kernel, pack(l, w, old[i]));
+            read_packed(l, old[i], reader[i].load, w);
         }
         vec_push(l->arena, &p->kernel, old[i]);
     }

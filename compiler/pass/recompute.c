@@ -76,20 +76,19 @@ static int choose_cut(const Recompute *r, int from, int64_t share)
     return cut;
 }
 
-/* Cuts into segments that keep `share` bytes or so; gives the number of the last. */
-static int cut_up(Recompute *r, int64_t share)
+/* Cuts into segments that keep `share` bytes or so. */
+static void cut_up(Recompute *r, int64_t share)
 {
-    int segment = 0;
-    for (int from = 0, cut; from <= r->loss; from = cut + 1, segment++) {
+    for (int from = 0, cut, segment = 0; from <= r->loss; from = cut + 1, segment++) {
         cut = choose_cut(r, from, share);
         if (cut < 0) cut = r->loss;
         for (int i = from; i <= cut; i++) r->segment[i] = segment;
     }
-    return segment - 1;
 }
 
-static void decide_kept(Recompute *r, int last)
+static void decide_kept(Recompute *r)
 {
+    const int last = r->segment[r->loss];
     for (int i = 0; i <= r->loss; i++) {
         const Node *n = r->graph->node.at[i];
         r->kept[i] = is_free(n) || r->segment[i] == last || (r->last_read[i] > i && r->segment[r->last_read[i]] != r->segment[i]);
@@ -108,30 +107,32 @@ static bool *cloned_nodes(const Recompute *r)
     return cloned;
 }
 
-static Node *clone(Graph *g, const Node *n)
+static Node *clone_of(Graph *g, const Node *n)
 {
     Node **in = NEW_ARRAY(g->arena, Node *, n->n_in);
     for (int k = 0; k < n->n_in; k++) in[k] = n->in[k]->link ? n->in[k]->link : n->in[k];
     return node_like(g, n, in);
 }
 
+static void clone_segment(Recompute *r, Node *const *old, const bool *cloned, int segment)
+{
+    for (int i = 0; i <= r->loss; i++)
+        if (cloned[i] && r->segment[i] == segment) old[i]->link = clone_of(r->graph, old[i]);
+}
+
 /* The nodes again in their order, with the clones of a segment before the first late reader of one of them. */
-static void put_clones(Recompute *r, const bool *cloned, int segments)
+static void put_clones(Recompute *r, const bool *cloned)
 {
     Graph *g = r->graph;
     const int n = g->node.n;
     Node **old = g->node.at;
-    bool *done = NEW_ARRAY(g->arena, bool, segments + 1);
     g->node.at = NULL;
     g->node.n = g->node.cap = 0;
     for (int i = 0; i < n; i++) {
         for (int k = 0; i > r->loss && k < old[i]->n_in; k++) {
             const int x = old[i]->in[k]->id;
             if (x > r->loss || !cloned[x]) continue;
-            const int segment = r->segment[x];
-            for (int c = 0; !done[segment] && c <= r->loss; c++)
-                if (cloned[c] && r->segment[c] == segment) old[c]->link = clone(g, old[c]);
-            done[segment] = true;
+            if (!old[x]->link) clone_segment(r, old, cloned, r->segment[x]);
             old[i]->in[k] = old[x]->link;
         }
         vec_push(g->arena, &g->node, old[i]);
@@ -151,8 +152,8 @@ void pass_recompute(Graph *g, const PassContext *context)
     r.crossing = NEW_ARRAY(g->arena, int64_t, g->node.n);
     note_reads(&r);
     measure(&r);
-    const int last = cut_up(&r, r.kept_bytes[r.loss] / context->segments);
-    decide_kept(&r, last);
-    put_clones(&r, cloned_nodes(&r), last);
+    cut_up(&r, r.kept_bytes[r.loss] / context->segments);
+    decide_kept(&r);
+    put_clones(&r, cloned_nodes(&r));
     graph_sort(g);
 }

@@ -23,12 +23,13 @@ name="one of each kind in turn" check sh -c '[ "$(cut -c1 learn.csv | tr -d "\n"
 name="quotes are kept" check grep -qx '0,"a dull , ""dull"" film . it drags and drags ."' test.csv
 name="the text alone" check grep -qx 'a dull , "dull" film . it drags and drags .' learn.txt
 
-small="-D words=60 -D span=24 -D dim=8 --batch 2 --quiet"
+size="-D words=60 -D span=24 -D dim=8"
+small="$size --batch 2 --quiet"
 name="a net learns to read" check "$N" train "$net" --net cloze $small --epochs 2 text=learn.txt -o cloze.safetensors
 name="another goes on" check "$N" train "$net" --net judge $small --epochs 40 --weights cloze.safetensors \
     'text=learn.csv[1]' 'kind=learn.csv[0]' --valid 'text=valid.csv[1]' 'kind=valid.csv[0]' --best -o judge.safetensors
 name="from what it has learnt" check sh -c "'$N' train '$net' --net judge $small --epochs 1 --weights cloze.safetensors 'text=learn.csv[1]' 'kind=learn.csv[0]' -o once.safetensors 2>&1 | grep -q 'begin as in cloze.safetensors'"
-"$N" eval "$net" --net judge -D words=60 -D span=24 -D dim=8 --weights judge.safetensors 'text=test.csv[1]' 'kind=test.csv[0]' >result 2>&1
+"$N" eval "$net" --net judge $size --weights judge.safetensors 'text=test.csv[1]' 'kind=test.csv[0]' >result 2>&1
 name="praise and blame are told apart" check grep -q '^accuracy 1$' result
 
 [ "$mode" = all ] || exit 0

@@ -36,7 +36,6 @@ name="rank 1 is another tile" check sh -c "! diff -q '$T/plain/iris_forward.c' '
 echo "$target * 2" >"$T/all"
 cp "$T/all" "$T/all.before"
 name="a line for all kernels" check sh -c "'$N' bench '$net' --target $target --tune '$T/all' && cmp '$T/all' '$T/all.before'"
-[ "$mode" = all ] && for rank in 1 2 3; do "$B/tests/three" --dir "$T/three" --target native --flags -O1 --rank $rank tests/nets/cells.net tests/nets/panels.net; done
 
 refuse "a target that is none" "pdp11 0123456789abcdef 1"
 refuse "a kernel that is none" "$target conv_1 1"

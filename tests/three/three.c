@@ -249,9 +249,7 @@ static bool prepare(Case *c, const Options *o)
     c->unit.part_cycles = 1;
     if (o->rank) {
         Tiles *tiles = NEW(c->arena, Tiles);
-        Tile all = {.rank = o->rank};
-        snprintf(all.target, sizeof all.target, "%s", c->unit.target->name);
-        vec_push(c->arena, &tiles->at, all);
+        tiles_add(c->arena, tiles, c->unit.target, 0, o->rank);
         c->unit.tiles = tiles;
     }
     for (Called run = 0; run < RUNS; run++)

@@ -1,11 +1,10 @@
 /* test_recompute.c -- what is computed again has the values it had, and takes less memory. */
-#include "graphs.h"
+#include "nets.h"
 
 #include "../../compiler/op/lower.h"
 
 enum { WIDTH = 8, LAYERS = 12, BATCH = 2 };
 
-static Arena *arena;
 static Diag diag;
 static Leaves leaves;
 
@@ -17,22 +16,13 @@ static void setup(void)
 
 static void teardown(void) { arena_free(arena); }
 
-static Node *dense(Graph *g, Node *x, const char *name)
-{
-    Contract c = { .n_axes = 3, .extent = { BATCH, WIDTH, WIDTH }, .shape = { 2, { BATCH, WIDTH } } };
-    c.a = (IndexMap){ 2, { affine_axis(0), affine_axis(2) } };
-    c.b = (IndexMap){ 2, { affine_axis(1), affine_axis(2) } };
-    c.out = (IndexMap){ 2, { affine_axis(0), affine_axis(1) } };
-    return node_contract(g, x, test_param(g, name, 2, (const int64_t[]){ WIDTH, WIDTH }), &c);
-}
-
 /* Layers with a draw in each and a sum around it; `skip` comes from the first to all of them. */
 static Graph *chain(int layers, bool skip)
 {
-    Graph *g = test_graph(arena, &diag, MODE_train);
-    Node *x = node_leaf(g, OP_input, "x", DTYPE_f32, (Shape){ 2, { BATCH, WIDTH } }, true), *first = NULL;
+    Graph *g = graph = test_graph(arena, &diag, MODE_train);
+    Node *x = input("x", (Shape){ 2, { BATCH, WIDTH } }), *first = NULL;
     for (int i = 0; i < layers; i++) {
-        Node *y = node_unary(g, OP_tanh, dense(g, x, arena_printf(arena, "w%d", i)));
+        Node *y = node_unary(g, OP_tanh, dense(x, arena_printf(arena, "layer_%d", i), WIDTH));
         Node *kept = node_binary(g, OP_lt, node_random(g, y->shape, i + 1, true), node_number(g, 0.75));
         x = node_binary(g, OP_add, x, node_unary(g, OP_sigmoid, node_binary(g, OP_mul, y, kept)));
         if (skip && first) x = node_binary(g, OP_mul, x, first);

@@ -13,6 +13,7 @@ typedef struct Pipeline {
     const CompileOptions *options;
     const TrainPlan *plan;
     const Tensors *weights;        /* NULL: none were given */
+    bool alone;                    /* one program */
     Graph *first;                  /* the first graph through the passes: it decides the layout of the params */
 } Pipeline;
 
@@ -162,6 +163,7 @@ static const Program *make_segments(Pipeline *p, const Making *m, int segments)
     if (!p->first) p->first = g;
     LowerOptions lower = o->lower;
     lower.f64 = o->f64;
+    lower.alone = p->alone;
     Program *program = graph_lower(g, m->name, &lower);
     program_verify(program);
     return program;
@@ -245,6 +247,9 @@ bool compile(Model *m, const CompileOptions *o, Unit *unit, TrainPlan *plan, int
         {!o->no_forward, &unit->forward, "forward", MODE_infer, o->resolve.batch, false, false},
         {o->next, &unit->next, "next", MODE_infer, o->resolve.batch, false, true},
     };
+    int wanted = 0;
+    for (size_t i = 0; i < LENGTH(row); i++) wanted += row[i].wanted;
+    p.alone = wanted == 1;
     for (size_t i = 0; i < LENGTH(row); i++) {
         if (!row[i].wanted) continue;
         *row[i].program = make_program(&p, &row[i]);

@@ -34,11 +34,12 @@ if [ "$mode" = one ]; then                               # MODE FILE, from below
     name=$(basename "${3%.*}")
     log=$B/tests/$name.log
     rm -f "$log" "$B/tests/$name.tap"
+    start=$(date +%s)
     case $3 in
     *.c) seen=$(unit) ;;
     *) seen=$(script "$3") ;;
     esac
-    printf '== %s%s\n' "$name" "${seen:+
+    printf '== %s (%s s)%s\n' "$name" "$(($(date +%s) - start))" "${seen:+
 $seen}"
     exit 0
 fi

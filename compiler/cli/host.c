@@ -275,30 +275,16 @@ void host_put(const Host *h, DType t, void *memory, int64_t i, double value)
     else ((float *)memory)[i] = (float)value;
 }
 
-/* Steps a row-major index; returns the stored position of the next element. */
-static int64_t next_position(const Buffer *b, int64_t *index, int64_t position)
-{
-    for (int d = b->shape.rank - 1; d >= 0; d--) {
-        position += b->stride[d];
-        if (++index[d] < b->shape.dim[d]) return position;
-        position -= b->stride[d] * b->shape.dim[d];
-        index[d] = 0;
-    }
-    return 0;
-}
-
 void field_read(const Host *h, const Field *f, const void *memory, double *row_major)
 {
     const char *base = (const char *)memory + f->offset;
-    int64_t index[RANK_MAX] = {0}, position = 0;
-    for (int64_t i = 0; i < f->buffer->elements; i++, position = next_position(f->buffer, index, position))
-        row_major[i] = host_get(h, f->buffer->dtype, base, position);
+    int64_t index[RANK_MAX] = {0};
+    for (int64_t i = 0; i < f->buffer->elements; i++) row_major[i] = host_get(h, f->buffer->dtype, base, buffer_place_next(f->buffer, index));
 }
 
 void field_write(const Host *h, const Field *f, void *memory, const double *row_major)
 {
     char *base = (char *)memory + f->offset;
-    int64_t index[RANK_MAX] = {0}, position = 0;
-    for (int64_t i = 0; i < f->buffer->elements; i++, position = next_position(f->buffer, index, position))
-        host_put(h, f->buffer->dtype, base, position, row_major[i]);
+    int64_t index[RANK_MAX] = {0};
+    for (int64_t i = 0; i < f->buffer->elements; i++) host_put(h, f->buffer->dtype, base, buffer_place_next(f->buffer, index), row_major[i]);
 }

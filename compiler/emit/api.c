@@ -135,6 +135,11 @@ ApiNames api_names(const Unit *u)
             const char *s = arena_printf(u->arena, "%lld:%lld", (long long)f->buffer->shape.dim[d], (long long)f->buffer->stride[d]);
             a.hash = hash_bytes(a.hash, s, strlen(s) + 1);
         }
+        if (f->buffer->n_digits) {
+            Text t = {.arena = u->arena};
+            digits_print(&t, f->buffer);
+            a.hash = hash_bytes(a.hash, t.s, t.n);
+        }
     }
     for (int i = 0; i < u->state.n; i++) a.state[i] = name_unique(&state, u->state.at[i].name);
     for (int of = 0; of < MEMORIES; of++) {
@@ -150,6 +155,10 @@ static const char *shape_comment(const Unit *u, const Buffer *b)
 {
     Text t = {.arena = u->arena};
     text_puts(&t, shape_text(u->arena, b->shape));
+    if (b->n_digits) {
+        digits_print(&t, b);
+        return text_string(&t);
+    }
     int order[RANK_MAX];
     bool row_major = true;
     for (int d = 0; d < b->shape.rank; d++) {

@@ -3,33 +3,31 @@
 
 Affine buffer_address(const Buffer *b, const Affine *index)
 {
+    if (b->n_digits) internal_error("buffer_address", "%s lies in digits", b->name);
     Affine address = affine_constant(b->origin);
     for (int d = 0; d < b->shape.rank; d++) address = affine_add(address, affine_scale(index[d], b->stride[d]));
     return address;
 }
 
-/* The stored place of the element after the one at `at`, whose index is i. */
-static int64_t next_place(const Buffer *b, int64_t *i, int64_t at)
+int64_t buffer_place_next(const Buffer *b, int64_t *i)
 {
-    for (int d = b->shape.rank - 1; d >= 0; d--) {
-        at += b->stride[d];
-        if (++i[d] < b->shape.dim[d]) break;
-        at -= b->stride[d] * b->shape.dim[d];
-        i[d] = 0;
-    }
+    int64_t at = 0;
+    for (int d = 0; b->n_digits == 0 && d < b->shape.rank; d++) at += i[d] * b->stride[d];
+    for (int k = 0; k < b->n_digits; k++) at += i[b->digit[k].dim] / b->digit[k].under % b->digit[k].extent * b->digit[k].stride;
+    for (int d = b->shape.rank - 1; d >= 0 && ++i[d] == b->shape.dim[d]; d--) i[d] = 0;
     return at;
 }
 
 void buffer_store_order(const Buffer *b, const double *row_major, double *stored)
 {
-    int64_t i[RANK_MAX] = { 0 }, at = 0;
-    for (int64_t e = 0; e < b->elements; e++, at = next_place(b, i, at)) stored[at] = row_major[e];
+    int64_t i[RANK_MAX] = { 0 };
+    for (int64_t e = 0; e < b->elements; e++) stored[buffer_place_next(b, i)] = row_major[e];
 }
 
 void buffer_row_order(const Buffer *b, const double *stored, double *row_major)
 {
-    int64_t i[RANK_MAX] = { 0 }, at = 0;
-    for (int64_t e = 0; e < b->elements; e++, at = next_place(b, i, at)) row_major[e] = stored[at];
+    int64_t i[RANK_MAX] = { 0 };
+    for (int64_t e = 0; e < b->elements; e++) row_major[e] = stored[buffer_place_next(b, i)];
 }
 
 int kernel_kept(const Kernel *k)

@@ -18,6 +18,10 @@ typedef enum BufferKind {
     BUF_workspace    /* in the arena, at `offset` */
 } BufferKind;
 
+/* A part of a dimension's index: (index / under) % extent, whose steps are `stride` elements apart. */
+typedef struct Digit { int dim; int64_t under, extent, stride; } Digit;
+enum { DIGITS = 4 };
+
 typedef struct Buffer Buffer;
 struct Buffer {
     int id;
@@ -29,6 +33,8 @@ struct Buffer {
     const char *name;              /* "image", "conv.weight", or after the node it holds */
     const Node *node;              /* leaf, root or anchor it belongs to */
     const double *data;            /* BUF_constant, in stored order */
+    Digit digit[DIGITS];           /* BUF_param: where its elements lie instead, slowest first; kernels read it through a view */
+    int n_digits;                  /* 0: as `stride` says */
     Buffer *base;                  /* not NULL: the memory of `base` under another shape, or a box inside it */
     int64_t origin;                /* with base: the place of the first element there */
     int64_t offset;                /* BUF_workspace without base: bytes from the arena's start, multiple of 64 */
@@ -147,6 +153,7 @@ typedef struct Program {
 typedef struct LowerOptions {
     bool no_fuse;                  /* every node is a kernel of its own */
     bool no_reuse;                 /* every workspace buffer has memory of its own */
+    bool alone;                    /* no other program has its params: they may lie as it reads them */
     bool f64;                      /* the program will be compiled in double: plan 8 bytes for an f32 element */
 } LowerOptions;
 
@@ -154,8 +161,10 @@ typedef struct LowerOptions {
    them, makes epilogues, plans memory. op/lower.c, op/plan.c. */
 Program *graph_lower(Graph *g, const char *name, const LowerOptions *options);
 
-/* Linear offset of an index: sum of dim * stride. */
+/* Linear offset of an index: sum of dim * stride. Not of a buffer in digits. */
 Affine buffer_address(const Buffer *b, const Affine *index);
+/* Where the element of an index is stored; the index goes on to the next in row-major order, behind the last to the first. */
+int64_t buffer_place_next(const Buffer *b, int64_t *index);
 /* The elements of a tensor from row-major order of b->shape to b's stored order and back. */
 void buffer_store_order(const Buffer *b, const double *row_major, double *stored);
 void buffer_row_order(const Buffer *b, const double *stored, double *row_major);
@@ -165,6 +174,8 @@ const Buffer *buffer_memory(const Buffer *b);
 /* Index ranges inside buffers, axes used once, stores injective unless accumulate; internal_error otherwise. */
 void program_verify(const Program *p);
 void program_print(Text *out, const Program *p);
+/* " as [4, 784, 64] by dimensions 1/64 0 1%64": what is stored, slowest first, and which part of which index each is. */
+void digits_print(Text *out, const Buffer *b);
 
 /* Runs the kernels in double with plain loops. memory[buffer id]: stored-order doubles of input, param, state, output,
    scalar buffers (caller's); constants and workspace are made here. */

@@ -109,15 +109,29 @@ static void print_kernel(Text *out, const Kernel *k)
     text_puts(out, "\n");
 }
 
+void digits_print(Text *out, const Buffer *b)
+{
+    Shape stored = { .rank = b->n_digits };
+    for (int k = 0; k < b->n_digits; k++) stored.dim[k] = b->digit[k].extent;
+    text_printf(out, " as %s by dimensions", shape_text(out->arena, stored));
+    for (int k = 0; k < b->n_digits; k++) {
+        const Digit *d = &b->digit[k];
+        text_printf(out, " %d", d->dim);
+        if (d->under > 1) text_printf(out, "/%lld", (long long)d->under);
+        if (d->under * d->extent < b->shape.dim[d->dim]) text_printf(out, "%%%lld", (long long)d->extent);
+    }
+}
+
 static void print_buffer(Text *out, const Buffer *b)
 {
-    static const char *const kinds[] = { "input", "output", "param", "state", "gradient", "constant", "scalar", "workspace" };
+    static const char *const kinds[] = { "input", "output", "param", "state", "memory", "gradient", "constant", "scalar", "workspace" };
     text_printf(out, "buffer %s : %s%s %s", b->name, dtype_name(b->dtype), shape_text(out->arena, b->shape), kinds[b->kind]);
     if (b->shape.rank) {
         text_puts(out, " strides [");
         for (int d = 0; d < b->shape.rank; d++) text_printf(out, "%s%lld", d ? ", " : "", (long long)b->stride[d]);
         text_puts(out, "]");
     }
+    if (b->n_digits) digits_print(out, b);
     if (b->base) text_printf(out, " of %s", b->base->name);
     if (b->origin) text_printf(out, " from %lld", (long long)b->origin);
     if (!b->base && b->kind == BUF_workspace) text_printf(out, " at %lld", (long long)b->offset);

@@ -86,8 +86,12 @@ status "winograd auto" 0 "$netc" summary "$top/examples/cifar/cifar.net"
 says "winograd auto: tiles" "convolutions by Winograd"
 status "winograd auto: no budget" 0 "$netc" summary "$top/examples/cifar/cifar.net" --error-budget 0
 if grep -q Winograd out; then bad "no budget: no tiles"; else ok "no budget: no tiles"; fi
+if grep -q " as \[" out; then bad "packed: rows of units, for all programs"; else ok "packed: rows of units, for all programs"; fi
+status "alone: weights in the order of reading" 0 "$netc" dump "$top/tests/nets/streams.net" --after=lower
+says "alone: blocks of units" "strides [1, 128] as [2, 96, 64] by dimensions 0/64 1 0%64"
+says "alone: gates side by side" " as [5, 80, 3, 16] by dimensions 0/16%5 1 0/80 0%16"
 gpt="$top/examples/text/gpt.net"
-status "packed" 0 "$netc" dump "$top/tests/nets/packed.net" --after=lower
+status "packed" 0 "$netc" dump "$top/tests/nets/packed.net" --train --after=lower
 says "packed: weights that every step reads" "kernel lstm_weight_hh_l0_packed (block:3, step:48, part:4, lane:16)"
 step_bytes() { sed -n 's/^workspace step *\([0-9,]*\) bytes.*/\1/p' out | tr -d ,; }
 status "memory: any" 0 "$netc" summary "$gpt" --train

@@ -11,10 +11,15 @@ run() {  # DIRECTORY ARGUMENT...
     shift
     "$B/tests/three" --dir "$B/tests/$into" "$@" $nets || [ $? = 1 ] || echo "FAIL three $* stopped"
 }
+alone() {  # DIRECTORY ARGUMENT...: one sample, for which weights lie as one row reads them
+    (nets=tests/nets/streams.net && run alone."$@" --batch 1)
+}
 here() { "$B/netc" targets | grep -q "^$1 .*yes"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 run f64 --f64
+alone f64 --f64
+alone native --target native --flags "-O1"
 if [ "$mode" != all ]; then
     run native --target native --flags "-O1"
     exit 0
@@ -30,13 +35,17 @@ run segments --target native --flags "-O1" --segments 4
 for cc in gcc clang; do
     have $cc || { echo "skip three_ways: no $cc"; continue; }
     for target in scalar sse avx2 avx512; do
-        here $target && run $cc.$target --target $target --cc $cc --flags "-O2"
+        here $target || continue
+        run $cc.$target --target $target --cc $cc --flags "-O2"
+        alone $cc.$target --target $target --cc $cc --flags "-O2"
     done
     run $cc.threads --target native --threads 3 --cc $cc --flags "-O1 -g -fsanitize=thread"
-    run $cc.sanitize --target native --cc $cc --flags "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+    for of in run alone; do
+        $of $cc.sanitize --target native --cc $cc --flags "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+    done
 done
 if have aarch64-linux-gnu-gcc && have qemu-aarch64; then
-    run neon --target neon --cc aarch64-linux-gnu-gcc --flags "-O2 -static" --run qemu-aarch64
+    for of in run alone; do $of neon --target neon --cc aarch64-linux-gnu-gcc --flags "-O2 -static" --run qemu-aarch64; done
 else
     echo "skip three_ways: no aarch64-linux-gnu-gcc with qemu-aarch64"
 fi

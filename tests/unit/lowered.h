@@ -70,7 +70,7 @@ static inline const char *run_differs(Graph *g, Leaves *l, const LowerOptions *o
 static inline const char *runs_differ(Graph *g, Leaves *l)
 {
     for (int i = 0; i < 4; i++) {
-        LowerOptions options = { .no_fuse = i & 1, .no_reuse = i & 2 };
+        LowerOptions options = { .no_fuse = i & 1, .no_reuse = i & 2, .alone = !i };
         const char *differs = run_differs(g, l, &options);
         if (differs) return arena_printf(l->arena, "no_fuse %d, no_reuse %d: %s", i & 1, i >> 1, differs);
     }

@@ -20,7 +20,7 @@ typedef enum BufferKind {
 
 /* A part of a dimension's index: (index / under) % extent, whose steps are `stride` elements apart. */
 typedef struct Digit { int dim; int64_t under, extent, stride; } Digit;
-enum { DIGITS = 4 };
+enum { DIGITS = RANK_MAX + 2 };
 
 typedef struct Buffer Buffer;
 struct Buffer {

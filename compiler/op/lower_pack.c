@@ -1,21 +1,25 @@
-/* lower_pack.c -- weights that vectors times a matrix read, in one stream: of a cache line of units (of four, where no gates stand side by
-   side) all steps of the sum, of each step the lines of all gates. A param of this program alone is stored so; of others, what many steps
-   of a sequence read again is copied once a call. */
+/* lower_pack.c -- weights in the order in which products read them: of a block of units all steps of the sum, of each step the lines of
+   all gates. A param of this program alone is stored so; of others, what many steps of a sequence read again is copied once a call. */
 #include "lower.h"
 
 #include <string.h>
 
-enum { LINE = 16, LINES = 4, STEPS_LEAST = 16, ROWS_MOST = 2, BYTES_LEAST = 32 << 10 };
+enum {
+    LINE = 16,
+    LINES = 4,                     /* a block of one row has so many, which are sums enough to hide that each waits for the last */
+    FEW_ROWS = 4,                  /* that blocks of two lines serve */
+    STEPS_LEAST = 16, ROWS_COPIED = 2, BYTES_LEAST = 32 << 10
+};
 
 /* Of the packed weights. */
 enum { BLOCK, STEP, PART, LANE, PACKED };
 
-/* How a kernel reads weights [sums][gates][units]: its axes for the last two, and the place along the first. */
-typedef struct Roles { int unit, gate; int64_t units, gates, sums, lanes; Affine sum; } Roles;
+/* How a kernel reads weights [steps][gates][units]: its axes for the last two, the place along the first, and by how many rows it uses each. */
+typedef struct Roles { int unit, gate; int64_t units, gates, rows; Affine step; } Roles;
 
 typedef struct Weights {
     Buffer *param;
-    Roles roles;                   /* of the first reader; units, gates and sums are those of all */
+    int64_t units, gates, steps, rows, lanes;
     int readers, loads;            /* kernels that read them so, and loads at all */
     Buffer *packed;
 } Weights;
@@ -24,41 +28,38 @@ typedef VEC(Weights) List;
 /* Of a kernel: its load of the weights, or NULL, how it reads them, and their place in the list. */
 typedef struct Reader { Expr *load; Roles roles; int weights; } Reader;
 
-/* The dimension of a param of two that lies side by side; -1. */
+/* The dimension of a param that lies side by side; -1. */
 static int units_dimension(const Buffer *b)
 {
-    if (b->kind != BUF_param || b->shape.rank != 2 || b->dtype != DTYPE_f32) return -1;
-    return b->stride[1] == 1 ? 1 : b->stride[0] == 1 ? 0 : -1;
+    int found = -1;
+    for (int d = 0; d < b->shape.rank && b->kind == BUF_param && b->dtype == DTYPE_f32; d++)
+        if (b->stride[d] == 1 && b->shape.dim[d] > 1) found = d;
+    return found;
 }
 
-/* What is stored along, the kept axis and what is summed over, each where it should be. */
 static bool find_roles(const Kernel *k, const Buffer *param, const Affine *at, Roles *r)
 {
     const int dim = units_dimension(param);
     if (dim < 0) return false;
     const int64_t row = param->shape.dim[dim];
-    *r = (Roles){ .unit = -1, .gate = -1, .gates = 1, .sums = param->shape.dim[!dim], .sum = affine_constant(at->offset / row) };
+    *r = (Roles){ .unit = -1, .gate = -1, .gates = 1, .rows = 1, .step = affine_constant(at->offset / row) };
     if (at->offset % row) return false;
     for (int t = 0; t < at->n; t++) {
         const int axis = at->term[t].axis;
         const int64_t coef = at->term[t].coef;
         if (axis >= k->n_axes) return false;
-        if (k->axis[axis].reduce) {
-            if (coef % row) return false;
-            r->sum = affine_add(r->sum, affine_scale(affine_axis(axis), coef / row));
-        } else if (k->axis[axis].kept) r->gate = axis;
+        if (coef % row == 0) r->step = affine_add(r->step, affine_scale(affine_axis(axis), coef / row));
+        else if (k->axis[axis].reduce) return false;
+        else if (k->axis[axis].kept) r->gate = axis;
         else if (r->unit < 0 && coef == 1) r->unit = axis;
         else return false;
     }
-    if (r->unit < 0 || !r->sum.n) return false;
+    if (r->unit < 0 || !r->step.n) return false;
     r->units = k->axis[r->unit].extent;
     if (r->gate >= 0) r->gates = k->axis[r->gate].extent;
-    r->lanes = LINE * (r->gates < LINES ? LINES / r->gates : 1);
-    int64_t rows = r->gates > 1 ? 1 : ROWS_MOST;       /* so many vectors a step that one row of them fills the registers */
     for (int i = 0; i < k->n_axes; i++)
-        if (i != r->unit && i != r->gate && !k->axis[i].reduce) rows *= k->axis[i].extent;
-    if (rows > ROWS_MOST || r->units % r->lanes || r->units * r->gates != row) return false;
-    return r->gate < 0 || affine_coef(at, r->gate) == r->units;
+        if (!k->axis[i].reduce && !affine_coef(at, i)) r->rows *= k->axis[i].extent;
+    return r->units * r->gates == row && (r->gate < 0 || affine_coef(at, r->gate) == r->units);
 }
 
 /* The load of the weights in a kernel that sums; NULL. */
@@ -101,57 +102,72 @@ static List find_weights(Lower *l, Reader *reader)
         if (!r->load) continue;
         Buffer *param = r->load->buffer->base ? r->load->buffer->base : r->load->buffer;
         r->weights = find(&list, param);
-        if (r->weights == list.n) vec_push(l->arena, &list, (Weights){ param, r->roles, 0, 0, NULL });
+        if (r->weights == list.n)
+            vec_push(l->arena, &list, (Weights){ .param = param, .units = r->roles.units, .gates = r->roles.gates,
+                                                 .steps = param->elements / (r->roles.units * r->roles.gates) });
         Weights *w = &list.at[r->weights];
-        if (w->roles.units != r->roles.units) r->load = NULL;
-        else w->readers++;
+        if (w->units == r->roles.units) w->readers++;
+        else r->load = NULL;
+        if (w->rows < r->roles.rows) w->rows = r->roles.rows;
     }
     for (int i = 0; i < p->kernel.n; i++)
         for (int k = 0; kernel_expr(p->kernel.at[i], k); k++) count_loads(&list, kernel_expr(p->kernel.at[i], k));
     return list;
 }
 
+/* Units of a block: a line of each gate, of one row so many that their sums hide the latency of a multiply-add. */
+static int64_t choose_lanes(const Weights *w)
+{
+    if (w->rows == 1) return LINE * (w->gates < LINES ? LINES / w->gates : 1);
+    return w->gates == 1 && w->rows < FEW_ROWS ? 2 * LINE : LINE;
+}
+
 static bool is_worth_it(const Weights *w)
 {
-    const Roles *r = &w->roles;
-    return 4 * r->units * r->gates * r->sums > BYTES_LEAST && r->units > r->lanes;
+    return 4 * w->param->elements > BYTES_LEAST && w->units % w->lanes == 0 && w->units > w->lanes && (w->gates == 1 || w->rows <= ROWS_COPIED);
 }
 
 static Buffer *packed_buffer(Lower *l, const Weights *w, BufferKind kind)
 {
-    const Roles *r = &w->roles;
     Node like = *w->param->node;
     like.has_layout = false;
-    like.shape = (Shape){ PACKED, { [BLOCK] = r->units / r->lanes, [STEP] = r->sums, [PART] = r->gates, [LANE] = r->lanes } };
+    like.shape = (Shape){ PACKED, { [BLOCK] = w->units / w->lanes, [STEP] = w->steps, [PART] = w->gates, [LANE] = w->lanes } };
     Buffer *b = buffer_new(l, kind, name_take(l, arena_printf(l->arena, "%s_packed", w->param->name)), &like);
     b->node = w->param->node;
     return b;
 }
 
-/* The param itself lies so, and what kernels read is a view of it. */
-static Buffer *store_packed(Lower *l, Weights *w)
+/* Slowest first. */
+static void add_digit(Buffer *b, Digit digit)
 {
-    const Roles *r = &w->roles;
-    const int unit = units_dimension(w->param);
-    Buffer *view = packed_buffer(l, w, BUF_param);
-    view->base = w->param;
-    const Digit digit[PACKED] = {
-        [BLOCK] = { unit, r->lanes, r->units / r->lanes, view->stride[BLOCK] },
-        [STEP] = { !unit, 1, r->sums, view->stride[STEP] },
-        [PART] = { unit, r->units, r->gates, view->stride[PART] },
-        [LANE] = { unit, 1, r->lanes, 1 },
-    };
-    for (int i = 0; i < PACKED; i++)
-        if (digit[i].extent > 1) w->param->digit[w->param->n_digits++] = digit[i];
+    int at = b->n_digits++;
+    for (; at && b->digit[at - 1].stride < digit.stride; at--) b->digit[at] = b->digit[at - 1];
+    b->digit[at] = digit;
+}
+
+/* The param itself lies so, and what kernels read is a view of it. */
+static Buffer *store_packed(Lower *l, const Weights *w)
+{
+    Buffer *param = w->param, *view = packed_buffer(l, w, BUF_param);
+    view->base = param;
+    for (int d = 0; d < param->shape.rank; d++) {
+        if (param->shape.dim[d] == 1) continue;
+        if (d != units_dimension(param)) {
+            add_digit(param, (Digit){ d, 1, param->shape.dim[d], param->stride[d] / (w->units * w->gates) * view->stride[STEP] });
+            continue;
+        }
+        add_digit(param, (Digit){ d, w->lanes, w->units / w->lanes, view->stride[BLOCK] });
+        if (w->gates > 1) add_digit(param, (Digit){ d, w->units, w->gates, view->stride[PART] });
+        add_digit(param, (Digit){ d, 1, w->lanes, 1 });
+    }
     return view;
 }
 
-/* The kernel that copies them. */
+/* The kernel that copies those of two dimensions. */
 static Kernel *copy_packed(Lower *l, Weights *w, const Kernel *reader)
 {
-    const Roles *r = &w->roles;
-    const int unit = units_dimension(w->param);
     w->packed = packed_buffer(l, w, BUF_workspace);
+    const int unit = units_dimension(w->param);
     Kernel *k = NEW(l->arena, Kernel);
     *k = (Kernel){ .node = reader->node, .name = w->packed->name, .n_axes = PACKED, .out = w->packed };
     static const char *const names[PACKED] = { "block", "step", "part", "lane" };
@@ -161,7 +177,7 @@ static Kernel *copy_packed(Lower *l, Weights *w, const Kernel *reader)
     }
     Affine at[2];
     at[!unit] = affine_axis(STEP);
-    at[unit] = affine_add(affine_scale(affine_axis(PART), r->units), affine_add(affine_scale(affine_axis(BLOCK), r->lanes), affine_axis(LANE)));
+    at[unit] = affine_add(affine_scale(affine_axis(PART), w->units), affine_add(affine_scale(affine_axis(BLOCK), w->lanes), affine_axis(LANE)));
     k->value = ex_load(l->arena, w->param, at);
     return k;
 }
@@ -180,11 +196,11 @@ static void read_packed(Lower *l, Kernel *k, const Reader *r, const Weights *w)
     for (int i = 0; i < k->n_axes; i++) by[i] = affine_axis(i + (i > block));
     const Affine at[PACKED] = {
         [BLOCK] = affine_axis(block),
-        [STEP] = affine_substitute(&roles->sum, by),
+        [STEP] = affine_substitute(&roles->step, by),
         [PART] = roles->gate < 0 ? affine_constant(0) : by[roles->gate],
         [LANE] = affine_axis(lane),
     };
-    by[block] = affine_add(affine_scale(affine_axis(block), roles->lanes), affine_axis(lane));
+    by[block] = affine_add(affine_scale(affine_axis(block), w->lanes), affine_axis(lane));
     Expr *other = k->value->arg[k->value->arg[0] == r->load];
     k->value = ex_binary(l->arena, EX_mul, expr_substitute(l->arena, other, by), ex_load(l->arena, w->packed, at));
     if (k->result) k->result = expr_substitute(l->arena, k->result, by);
@@ -194,8 +210,8 @@ static void read_packed(Lower *l, Kernel *k, const Reader *r, const Weights *w)
         substitute_store(k->more.at[m].out, k->more.at[m].at, by);
     }
     for (int i = k->n_axes++; i > lane; i--) k->axis[i] = k->axis[i - 1];
-    k->axis[lane] = (Axis){ .extent = roles->lanes, .name = "lane" };
-    k->axis[block].extent /= roles->lanes;
+    k->axis[lane] = (Axis){ .extent = w->lanes, .name = "lane" };
+    k->axis[block].extent /= w->lanes;
     k->axis[block].outer = true;
 }
 
@@ -210,11 +226,13 @@ void lower_pack(Lower *l)
     p->kernel.n = p->kernel.cap = 0;
     for (int i = 0; i < list.n; i++) {
         Weights *w = &list.at[i];
+        w->lanes = choose_lanes(w);
         if (l->options->alone && w->readers == w->loads && is_worth_it(w)) w->packed = store_packed(l, w);
     }
     for (int i = 0; i < n; i++) {
         Weights *w = reader[i].load ? &list.at[reader[i].weights] : NULL;
-        if (w && !w->packed && w->readers >= STEPS_LEAST && is_worth_it(w)) vec_push(l->arena, &p->kernel, copy_packed(l, w, old[i]));
+        bool copied = w && !w->packed && w->readers >= STEPS_LEAST && w->rows <= ROWS_COPIED && w->param->shape.rank == 2 && is_worth_it(w);
+        if (copied) vec_push(l->arena, &p->kernel, copy_packed(l, w, old[i]));
         if (w && w->packed) read_packed(l, old[i], &reader[i], w);
         vec_push(l->arena, &p->kernel, old[i]);
     }

@@ -170,18 +170,26 @@ static int64_t rows_kept(const Nest *n, const Value *v, int64_t way_bytes, int64
     return way_bytes / step * ways;
 }
 
+/* The steps of the sum read one line after the other. */
+static bool follows(const Nest *n, const Value *v)
+{
+    for (int i = n->n_out; i < n->n_axes; i++)
+        if (affine_coef(&v->at, i) && llabs(affine_coef(&v->at, i)) <= LINE_LANES) return true;
+    return false;
+}
+
 /* Cycles of a load from where the tiles before left its elements, next to one from the first cache. Several tiles read the same
    elements along the reduction; these may be too many to stay there, or lie so that they push each other out. */
 static double slower(const Nest *n, const Plan *p, const Target *t, const Value *v, const Counts *c)
 {
-    const bool panel = p->panel >= 0 && v == &n->value.at[p->panel];
+    const bool in_line = (p->panel >= 0 && v == &n->value.at[p->panel]) || follows(n, v);
     const int64_t rows = panel_rows(n, v);
     const double bytes = 4.0 * t->lanes * instances(n, v->axes, c) * (double)rows;
     bool again = false;
     for (int i = 0; i < n->n_out; i++)
         if (!(v->axes >> i & 1) && n->axis[i].extent > c->count[i]) again = true;
     if (!again) return 1;
-    if (panel) return bytes <= L1_BYTES ? 1 : fmax(1, L2_SLOWER * t->lanes / 16.0);
+    if (in_line) return bytes <= L1_BYTES ? 1 : fmax(1, L2_SLOWER * t->lanes / 16.0);
     if (rows > rows_kept(n, v, L2_WAY_BYTES, L2_WAYS)) return L3_SLOWER;
     return bytes > L1_BYTES || rows > rows_kept(n, v, L1_WAY_BYTES, L1_WAYS) || rows > rows_found(n, v) ? L2_SLOWER : 1;
 }

@@ -85,6 +85,14 @@ HELPER vf vexp(vf x)
     return vselect(x == x, y, x);
 }
 
+/* e^x from -87 to 88, where it is neither denormal nor infinite. */
+HELPER vf vexp_inside(vf x)
+{
+    vf bits;
+    const vf p = vexp_reduced(x, &bits) + 1.0f;
+    return p * (vf)(((vi)bits - 0x4b400000 + 127) << 23);
+}
+
 /* e^x - 1, 2 ulp. */
 HELPER vf vexpm1(vf x)
 {
@@ -156,7 +164,7 @@ HELPER vf verf(vf x)
     q = vfma(q, b, vset1(-0.633216236f));
     q = vfma(q, b, vset1(-1.12958040f));
     q = vfma(q, b, vset1(0.000188486046f));
-    const vf y = 1.0f - vexp(q);
+    const vf y = 1.0f - vexp_inside(q);
     return vselect(a >= 1.0f, (vf)((vi)y | ((vi)x & (-2147483647 - 1))), vfma(x, p, x));
 }
 

@@ -47,6 +47,9 @@ fi
 [ $# -gt 0 ] && shift
 [ $# -gt 0 ] || set -- $(ls -r tests/scripts/*.sh) tests/unit/*.c      # the longest happen to come first
 rm -f "$B"/tests/*.log
+CC=${CC:-cc}
+[ "$mode" = all ] || case $(pwd) in *" "*) ;; *) CC="$CC -isystem $(pwd)/tests/lean" ;; esac
+export CC
 printf '%s\n' "$@" | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 sh tests/run.sh one "$mode"
 for t; do
     name=$(basename "${t%.*}")

@@ -23,7 +23,7 @@ here() { "$N" targets | grep -q "^$1 .*yes"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 nets="$nets $T/once_recurrent.net $T/once_llama.net"
-run native --batch 3 --flags "-O0"
+run native --batch 3 --flags "-O1"
 if [ "$mode" = all ]; then
     sed 's/context = 64/context = 16/' examples/text/char_gru.net >"$T/char_gru.net"    # rounding adds up over steps
     nets="$(ls tests/steps/*.net) $once $T/char_gru.net examples/text/names_transformer.net"

@@ -17,13 +17,15 @@ alone() {  # DIRECTORY ARGUMENT...: one sample, for which weights lie as one row
 here() { "$B/netc" targets | grep -q "^$1 .*yes"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-run f64 --f64
-alone f64 --f64
-alone native --target native --flags "-O1"
 if [ "$mode" != all ]; then
+    run f64 --f64 --flags "-O0"
+    alone f64 --f64 --flags "-O0"
     run native --target native --flags "-O1"
+    alone native --target native --flags "-O1"
     exit 0
 fi
+run f64 --f64
+alone f64 --f64
 for rank in 1 2 3; do run rank$rank --target native --flags "-O1" --rank $rank; done
 for tile in 2 4; do
     run winograd$tile.f64 --f64 --winograd $tile

@@ -372,7 +372,8 @@ static Options read_options(int argc, char **argv)
     static const struct option longs[] = {{"target", 1, 0, 't'}, {"cc", 1, 0, 'c'}, {"flags", 1, 0, 'f'}, {"run", 1, 0, 'r'},
         {"f64", 0, 0, '6'}, {"step", 0, 0, 's'}, {"batch", 1, 0, 'b'}, {"without", 1, 0, 'w'}, {"threads", 1, 0, 'n'}, {"rank", 1, 0, 'k'},
         {"winograd", 1, 0, 'g'}, {"segments", 1, 0, 'm'}, {"dir", 1, 0, 'd'}, {0, 0, 0, 0}};
-    Options o = {.target = "native", .cc = "cc", .flags = "-O1", .run = "", .dir = "build/three", .batch = 2};
+    const char *cc = getenv("CC");
+    Options o = {.target = "native", .cc = cc && *cc ? cc : "cc", .flags = "-O1", .run = "", .dir = "build/three", .batch = 2};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 't') o.target = optarg;
         else if (c == 'c') o.cc = optarg;
@@ -416,8 +417,9 @@ int main(int argc, char **argv)
     for (int i = 0; i < n; i++) {
         const char *wrong = out ? compare_case(&cases[i], out) : "no output";
         failed += wrong != NULL;
-        if (wrong) printf("FAIL %s %s%s %s: %s\n", cases[i].path, o.target, o.f64 ? " f64" : "", o.cc, wrong);
-        else printf("ok %s %s%s %s\n", cases[i].path, o.target, o.f64 ? " f64" : "", o.cc);
+        const char *with = arena_printf(a, "%s %s%s %.*s", cases[i].path, o.target, o.f64 ? " f64" : "", (int)strcspn(o.cc, " "), o.cc);
+        if (wrong) printf("FAIL %s: %s\n", with, wrong);
+        else printf("ok %s\n", with);
         arena_free(cases[i].arena);
     }
     if (out) fclose(out);

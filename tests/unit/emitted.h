@@ -228,11 +228,12 @@ static inline const char *emitted_compare_all(Emittees *all, const Emittee *e, u
     return wrong;
 }
 
-/* Compiles and runs all; NULL when every number is right. `run` is a prefix such as "qemu-aarch64 ". */
+/* Compiles and runs all; NULL when every number is right. cc: "cc" is the one of the environment; `run`: a prefix such as "qemu-aarch64 ". */
 static inline const char *emitted_run(Emittees *all, const char *cc, const char *flags, const char *run)
 {
     Arena *a = all->arena;
-    const char *why, *wrong = NULL;
+    const char *why, *wrong = NULL, *chosen = getenv("CC");
+    if (!strcmp(cc, "cc") && chosen && *chosen) cc = chosen;
     if (!directory_make(a, all->dir, &why)) return why;
     if (system(arena_printf(a, "rm -f '%s'/*", all->dir))) return "cannot empty the directory";
     emitted_write_all(all);

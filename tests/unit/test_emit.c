@@ -259,7 +259,7 @@ static void check_cases(const char *name, const char *cc, const char *flags, con
 /* The first two are quick; the others run where the environment says mode=all. */
 enum { QUICK_RUNS = 2 };
 static const struct { const char *target, *cc, *flags, *run; bool f64, fuse; int threads; } runs[] = {
-    {"scalar", "gcc", "-O0", "", true, false, 1},  {"native", "gcc", "-O0", "", false, true, 3},
+    {"scalar", "gcc", "-O0", "", true, false, 1},  {"native", "cc", "-O1", "", false, true, 3},
     {"native", "gcc", "-O1", "", false, true, 1},  {"native", "clang", "-O1 -g -fsanitize=thread", "", false, true, 3},
     {"scalar", "gcc", "-O1", "", false, true, 2},  {"scalar", "clang", "-O1", "", true, false, 1},
     {"sse", "gcc", "-O1", "", false, true, 1},     {"sse", "clang", "-O1", "", false, true, 3},

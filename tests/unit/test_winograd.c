@@ -182,8 +182,8 @@ static void emit_gradient(int64_t tile)
 }
 
 static const struct { const char *target, *cc, *flags, *run; bool f64; int threads; } runs[] = {
-    { "scalar", "gcc", "-O0", "", true, 1 },   { "native", "gcc", "-O1", "", false, 1 },
-    { "native", "gcc", "-O1", "", false, 3 },  { "scalar", "clang", "-O1", "", false, 1 },
+    { "scalar", "gcc", "-O0", "", true, 1 },   { "native", "cc", "-O1", "", false, 1 },
+    { "native", "cc", "-O1", "", false, 3 },  { "scalar", "clang", "-O1", "", false, 1 },
     { "sse", "gcc", "-O2", "", false, 1 },     { "sse", "clang", "-O1", "", false, 1 },
     { "avx2", "gcc", "-O2", "", false, 1 },    { "avx2", "clang", "-O1", "", false, 2 },
     { "avx512", "gcc", "-O2", "", false, 1 },  { "avx512", "clang", "-O1", "", false, 1 },

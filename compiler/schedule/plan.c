@@ -227,19 +227,31 @@ static bool lane_loads_need(const Nest *n, const Plan *p, int axis)
     return false;
 }
 
-/* Several tensors are stored (and read before) row by row, where what feeds the lanes stays in the second cache meanwhile. */
+/* Bytes that a load reads in the whole kernel. */
+static double load_bytes(const Nest *n, const Value *v)
+{
+    double bytes = 4;
+    for (int i = 0; i < n->n_axes; i++)
+        if (v->axes >> i & 1) bytes *= (double)n->axis[i].extent;
+    return bytes;
+}
+
+/* The lanes' loop stands inside those over rows, so that memory is read and written line by line: where several tensors are stored (and read
+   before), and where rows share nothing across the lanes (depthwise, pooling). What feeds the lanes of all rows stays in the second cache. */
 static bool along_rows(const Nest *n, const Plan *p)
 {
+    bool shared = p->lane >= n->n_out;
     double most = 0;
+    if (p->lane < 0) return n->more.n > 0;
     for (int i = 0; i < n->value.n; i++) {
         const Value *v = &n->value.at[i];
-        double bytes = 4;
-        if (v->kind != EX_load || !v->in_body || p->lane < 0 || !(v->axes >> p->lane & 1)) continue;
-        for (int k = 0; k < n->n_axes; k++)
-            if (v->axes >> k & 1) bytes *= (double)n->axis[k].extent;
-        most = fmax(most, bytes);
+        if (v->kind != EX_load || !v->in_body) continue;
+        const unsigned rows = v->axes & ((1u << n->n_out) - 1) & ~(1u << p->lane);
+        const bool in_lanes = v->axes >> p->lane & 1;
+        shared |= rows && !in_lanes;
+        if (in_lanes && (n->more.n || !rows)) most = fmax(most, load_bytes(n, v));
     }
-    return n->more.n && most <= L2_BYTES;
+    return (n->more.n || !shared) && most <= L2_BYTES;
 }
 
 static int registers_needed(const Nest *n, const Plan *p, const Target *t, const Counts *c)

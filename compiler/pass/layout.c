@@ -338,8 +338,15 @@ static int lane_dimension(Layout *l, const Node *n, const Contract *c, const Ind
     return -1;
 }
 
+/* A copy in that order; of a transposed tensor's slice, the slice of a copy of all, which its other slices share. */
 static Node *packed(Graph *g, Node *x, const Order *order)
 {
+    if (x->op == OP_slice && !x->has_layout && x->in[0]->op == OP_transpose) {
+        Node *all = packed(g, x->in[0], order), *part = node_like(g, x, &all);
+        part->has_layout = true;
+        memcpy(part->layout, order->dim, sizeof part->layout);
+        return part;
+    }
     if (x->link && !memcmp(x->link->layout, order->dim, (size_t)order->rank)) return x->link;
     g->span = x->span;
     g->label = x->name;
@@ -349,9 +356,10 @@ static Node *packed(Graph *g, Node *x, const Order *order)
     return x->link = copy;
 }
 
-/* The dimension of x along which its memory runs; a transposed tensor is not stored, but read where it lies. */
+/* The dimension of x along which its memory runs; a slice and a transposed tensor are not stored, but read where they lie. */
 static int running_dimension(Layout *l, const Node *x)
 {
+    if (x->op == OP_slice && !x->has_layout) return running_dimension(l, x->in[0]);
     if (x->op == OP_transpose && !x->has_layout) {
         const int64_t *axes = node_ints(x, ATTR_axes);
         const int in = running_dimension(l, x->in[0]);

@@ -47,6 +47,42 @@ static inline Graph *test_graph(Arena *a, Diag *d, Mode mode)
     return graph_new(a, d, "test", mode, 2);
 }
 
+/* What a net of a file is for that mode and a batch of 2, behind the pass `until`, without the pass `without` (NULL: with all). */
+static inline Graph *test_net(Arena *a, const char *path, const char *net, Mode mode, const char *without, const char *until)
+{
+    int status = 0;
+    Sources *sources = NEW(a, Sources);
+    Diag *d = NEW(a, Diag);
+    TrainPlan *plan = NEW(a, TrainPlan);
+    sources->arena = a;
+    *d = (Diag){ .sources = sources, .out = stderr };
+    Model *m = model_read(a, d, sources, path, &status);
+    ck_assert_ptr_nonnull(m);
+    ResolveOptions options = { .mode = mode, .batch = 2 };
+    ck_assert(mode != MODE_train || resolve_train(m, &options, net, plan));
+    Graph *g = resolve(m, &options);
+    ck_assert_ptr_nonnull(g);
+    PassContext context = { .plan = plan, .without = &without, .n_without = without ? 1 : 0 };
+    passes_run(g, &context, until);
+    return g;
+}
+
+static inline int test_count(const Graph *g, Op op)
+{
+    int n = 0;
+    for (int i = 0; i < g->node.n; i++) n += g->node.at[i]->op == op;
+    return n;
+}
+
+/* Every root of a and b has the same values. */
+static inline void test_equal(const Graph *a, const Graph *b, Leaves *leaves)
+{
+    const double **x = evaluate(a, leaves), **y = evaluate(b, leaves);
+    ck_assert_int_eq(a->root.n, b->root.n);
+    for (int i = 0; i < a->root.n; i++)
+        for (int64_t k = 0; k < shape_elements(a->root.at[i].node->shape); k++) ck_assert_double_eq_tol(x[i][k], y[i][k], 1e-12);
+}
+
 static inline Node *test_param(Graph *g, const char *name, int rank, const int64_t *dim)
 {
     Shape s = { .rank = rank };

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS_LEAST = 4, PLAIN_LEAST = 8 };   /* a few plain terms are better added in registers */
+enum { STEPS_LEAST = 4, PADS_LEAST = 2, PLAIN_LEAST = 8 };   /* a few plain terms are better added in registers */
 
 typedef VEC(Node *) Nodes;
 
@@ -371,7 +371,7 @@ static Node *sum_pads(Hoist *h, Nodes *group)
 /* ---- the sums of a graph: the longest groups first, so that stacks of shorter ones are parts of theirs ---- */
 
 static const struct Rule { int least; bool (*same)(const Node *, const Node *); Node *(*make)(Hoist *, Nodes *); } rules[] = {
-    {STEPS_LEAST, are_products, sum_products}, {STEPS_LEAST, are_pads, sum_pads}, {PLAIN_LEAST, are_plain, sum_plain}};
+    {STEPS_LEAST, are_products, sum_products}, {PADS_LEAST, are_pads, sum_pads}, {PLAIN_LEAST, are_plain, sum_plain}};
 
 typedef struct Sum { Node *node; Nodes term; } Sum;    /* term: what is still to be added */
 typedef struct Group { int sum, order; const struct Rule *rule; Nodes node; } Group;
@@ -382,7 +382,7 @@ static void find_groups(const Hoist *h, Node *node, Groups *all)
     Arena *a = h->g->arena;
     Sum sum = {node, terms_of(h, node)};
     int before = all->at.n;
-    for (size_t i = 0; i < LENGTH(rules) && sum.term.n >= STEPS_LEAST; i++)
+    for (size_t i = 0; i < LENGTH(rules) && sum.term.n >= PADS_LEAST; i++)
         for (Nodes group = take_alike(h->g, &sum.term, rules[i].least, rules[i].same); group.n;
              group = take_alike(h->g, &sum.term, rules[i].least, rules[i].same))
             vec_push(a, &all->at, (Group){all->sum.n, all->at.n, &rules[i], group});

@@ -1,4 +1,4 @@
-/* test_hoist.c -- of a scan only what needs the carried state is left in the steps, and every result stays what it was. */
+/* test_hoist.c -- of a scan only what needs the carried state is left in the steps, and every result stays what it was; what lies side by side is not added. */
 #include "graphs.h"
 
 enum { STEPS = 9, LAYERS = 2 };
@@ -37,12 +37,26 @@ START_TEST(results_stay)
 }
 END_TEST
 
+/* Queries, keys and values are slices of one product, or read slices of one weight: their gradients lie side by side. */
+START_TEST(slices_have_one_gradient)
+{
+    arena = arena_new();
+    Graph *before = test_net(arena, "tests/nets/causal.net", "causal", MODE_train, "mask", "grad");
+    Graph *g = test_net(arena, "tests/nets/causal.net", "causal", MODE_train, "mask", "hoist");
+    ck_assert_int_eq(test_count(before, OP_pad), 6);
+    ck_assert_int_eq(test_count(g, OP_pad), 0);
+    ck_assert_int_eq(test_count(g, OP_concat), test_count(before, OP_concat) + 2);
+    arena_free(arena);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("hoist");
     TCase *t = tcase_create("hoist");
     tcase_add_test(t, only_the_recurrence_stays);
     tcase_add_test(t, results_stay);
+    tcase_add_test(t, slices_have_one_gradient);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -5,6 +5,7 @@
 
 enum {
     FENCED_STATEMENTS = 8,         /* a tile so large needs all registers */
+    FILL_LEAST = 2048,             /* elements worth the start of a string instruction */
     PART_CYCLES = 4000             /* least work of a thread: many times what it costs to hand it over */
 };
 
@@ -258,6 +259,15 @@ static void write_stores(Body *b, int root)
     } while (instance_next(b, stored_axes(b), at));
 }
 
+/* Of a loop that stores one constant C compilers make a string instruction, which takes tens of cycles to start. */
+static bool fills_little(const Body *b, int root)
+{
+    const Nest *n = b->nest;
+    int64_t elements = 1;
+    for (int i = 0; i < n->n_out; i++) elements *= n->axis[i].extent;
+    return root >= 0 && n->value.at[root].kind == EX_constant && elements < FILL_LEAST && b->target->lanes > 1;
+}
+
 static void write_finish(Body *b)
 {
     const Nest *n = b->nest;
@@ -281,6 +291,7 @@ static void write_finish(Body *b)
     }
     do write_store(b, root, n->out, &n->store, at);
     while (instance_next(b, stored_axes(b), at));
+    if (fills_little(b, root)) write_line(&b->w, "FENCE;");
 }
 
 static void write_stmt(Body *b, const Stmt *s);

@@ -4,7 +4,7 @@
    one order of dimensions. Orders come from contractions:
    - weights: windows first, then what is summed over, then the result's channels, which feed the lanes;
    - results per sample: what comes from the weights alone (the channels) last, where there are enough to fill lanes.
-   Inputs of few channels keep their order, and so does what is computed from them element by element.
+   Inputs of fewer channels than the target has lanes keep their order, and so does what is computed from them element by element.
    A program is right with any layout; lowering takes what it finds. */
 #include "pass.h"
 
@@ -13,13 +13,16 @@
 enum {
     PACK_REUSE = 64,               /* what is used so often may be copied into another order first */
     PACK_STEPS = 128,              /* of a sum so long, and rows so wide, that the lines which its steps read push each other out */
-    LANES = 16                     /* of the widest target: all read the same tensors */
+    LANES_LEAST = 8,               /* a target of fewer takes what is laid out for these */
+    LANES_MOST = 16,               /* where the context does not say */
+    CHANNELS_FEW = 8               /* of a result: what its sums run over fills lanes better */
 };
 
 typedef struct Order { int rank; signed char dim[RANK_MAX]; } Order;   /* rank -1: none; slowest first */
 
 typedef struct Layout {
     Graph *graph;
+    int lanes;                     /* of the target */
     int *parent;                   /* by node id: union-find */
     Order *order;                  /* of the class that node i stands for */
 } Layout;
@@ -141,22 +144,22 @@ static Order weight_order(const Contract *c, const IndexMap *weight, const Index
         key[d] = uses_any(&c->out, x) ? 2 : summed ? 1 : 0;
         *(key[d] == 2 ? &kept : summed ? &in_window : &windows) *= extent;
     }
-    if (windows > 1 && kept < LANES / 2 && in_window > kept)
+    if (windows > 1 && kept < CHANNELS_FEW && in_window > kept)
         for (int d = 0; d < weight->rank; d++) key[d] = key[d] == 2 ? 0 : key[d] + 1;
     return order_by(weight->rank, key);
 }
 
-/* Channels so few, and columns so many, that columns fill lanes better. */
-static bool is_planar(Shape s)
+/* Channels too few to fill the lanes, and columns that fill them better by an eighth. */
+static bool is_planar(const Layout *l, Shape s)
 {
-    int64_t channels = s.dim[1], columns = s.dim[s.rank - 1], filled = (columns + LANES - 1) / LANES * LANES;
-    return s.rank >= 3 && channels < LANES && 4 * columns * LANES >= 5 * channels * filled;
+    const int64_t lanes = l->lanes, channels = s.dim[1], columns = s.dim[s.rank - 1], filled = (columns + lanes - 1) / lanes * lanes;
+    return s.rank >= 3 && channels < lanes && 8 * columns * lanes >= 9 * channels * filled;
 }
 
 /* The channels last. Where both operands are per sample, only what is of b alone. */
-static Order result_order(const Node *n, const Contract *c)
+static Order result_order(const Layout *l, const Node *n, const Contract *c)
 {
-    if (is_planar(n->shape)) return row_major(n->shape.rank);
+    if (is_planar(l, n->shape)) return row_major(n->shape.rank);
     int key[RANK_MAX];
     for (int d = 0; d < c->out.rank; d++) {
         const Affine *x = &c->out.dim[d];
@@ -180,7 +183,7 @@ static void propose_contract(Layout *l, const Node *n)
     double number;
     if (!n->in[1]->batched) propose(l, n->in[1], weight_order(c, &c->b, &c->a));
     if (!n->in[0]->batched && n->in[1]->batched) propose(l, n->in[0], weight_order(c, &c->a, &c->b));
-    if (n->batched && n->shape.rank >= 3 && !node_is_number(n->in[1], &number)) propose(l, n, result_order(n, c));
+    if (n->batched && n->shape.rank >= 3 && !node_is_number(n->in[1], &number)) propose(l, n, result_order(l, n, c));
     if (n->in[0]->batched && !n->in[1]->batched && n->in[0]->shape.rank >= 3) propose(l, n->in[0], sample_order(c));
 }
 
@@ -427,9 +430,8 @@ static void pack_rows(Layout *l, Node *n, int which)
 /* needs: contractions that gather; leaves: has_layout where a tensor is not row-major, copies of operands. */
 void pass_layout(Graph *g, const PassContext *context)
 {
-    (void)context;
-    const int count = g->node.n;
-    Layout l = { .graph = g, .parent = NEW_ARRAY(g->arena, int, count), .order = NEW_ARRAY(g->arena, Order, count) };
+    const int count = g->node.n, lanes = context->lanes ? context->lanes : LANES_MOST;
+    Layout l = { .graph = g, .lanes = lanes < LANES_LEAST ? LANES_LEAST : lanes, .parent = NEW_ARRAY(g->arena, int, count), .order = NEW_ARRAY(g->arena, Order, count) };
     for (int i = 0; i < count; i++) {
         l.parent[i] = i;
         l.order[i].rank = -1;
@@ -443,7 +445,7 @@ void pass_layout(Graph *g, const PassContext *context)
     }
     for (int i = 0; i < count; i++) {
         const Node *n = g->node.at[i];
-        if (n->op == OP_input && n->batched && n->shape.rank >= 3 && n->shape.dim[1] < LANES) propose(&l, n, row_major(n->shape.rank));
+        if (n->op == OP_input && n->batched && n->shape.rank >= 3 && n->shape.dim[1] < l.lanes) propose(&l, n, row_major(n->shape.rank));
     }
     for (int i = 0; i < count; i++) {
         if (g->node.at[i]->op == OP_winograd) propose_winograd(&l, g->node.at[i]);

@@ -129,6 +129,9 @@ touch -d '2001-01-01' c/*
 status "emit --train" 0 "$netc" emit tiny.net -o ct --train
 [ -s ct/tiny_backward.c ] && ok "emit --train writes tiny_backward.c" || bad "emit --train writes tiny_backward.c"
 mkdir -p locked/c && chmod 555 locked/c
+status "emit a net with borders" 0 "$netc" emit "$top/examples/zoo/ds_cnn.net" -o borders
+borders=$(grep -c 'KERNEL.*_border' borders/ds_cnn_forward.c) fenced=$(sed -n '/KERNEL.*_border/,/^}/p' borders/ds_cnn_forward.c | grep -c FENCE)
+[ "$borders" -gt 2 ] && [ "$fenced" -ge "$borders" ] && ok "borders are filled by loops" || bad "borders are filled by loops: $fenced of $borders"
 if [ "$(id -u)" != 0 ]; then status "emit into a directory that is not ours" 74 "$netc" emit tiny.net -o locked/c; fi
 : >plain
 status "emit into a file" 74 "$netc" emit tiny.net -o plain

@@ -132,8 +132,8 @@ void body_name_values(Body *b);
 const char *instance_name(const Body *b, const char *base, unsigned axes, const int *at);
 /* The next instance over `axes` in the current frames; false behind the last. Start with all 0. */
 bool instance_next(const Body *b, unsigned axes, int *at);
-/* Of the first instance of a load: "in + n * 784". */
-const char *value_address(const Body *b, const Value *v);
+/* Of an instance of a load: "in + n * 784". */
+const char *value_address(const Body *b, const Value *v, const int *at);
 /* "n * 784 + y * 28 + x + 3" */
 const char *address_text(const Body *b, const Affine *x, const int *at);
 /* The same within the panel that holds the load. */

@@ -121,9 +121,8 @@ static const char *plus(const Body *b, const char *pointer, const char *address)
     return arena_printf(b->arena, address[0] == '-' ? "%s + (%s)" : "%s + %s", pointer, address);
 }
 
-const char *value_address(const Body *b, const Value *v)
+const char *value_address(const Body *b, const Value *v, const int *at)
 {
-    const int at[AXES_MAX] = {0};
     return plus(b, pointer_of(b, v->buffer)->name, address_text(b, &v->at, at));
 }
 

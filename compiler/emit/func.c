@@ -6,6 +6,9 @@
 enum {
     FENCED_STATEMENTS = 8,         /* a tile so large needs all registers */
     FILL_LEAST = 2048,             /* elements worth the start of a string instruction */
+    FETCHED_STEPS = 32,            /* a sum so long hides the way from memory */
+    FETCHED_LEAST = 16384,         /* elements of a tensor that may not lie in the first cache */
+    LINE = 16,                     /* elements of a line of the caches */
     PART_CYCLES = 4000             /* least work of a thread: many times what it costs to hand it over */
 };
 
@@ -50,7 +53,7 @@ static void write_block(Body *b, const Value *v, const char *name)
 {
     int at[AXES_MAX] = {0};
     write_line(&b->w, "vf %s[VW];", name);
-    write_line(&b->w, "vload_block(%s, %s, %lld);", name, value_address(b, v), (long long)affine_coef(&v->at, b->plan.lane));
+    write_line(&b->w, "vload_block(%s, %s, %lld);", name, value_address(b, v, at), (long long)affine_coef(&v->at, b->plan.lane));
     do write_line(&b->w, "const vf %s = %s[%d];", instance_name(b, name, v->axes, at), name, at[b->plan.across]);
     while (instance_next(b, v->axes, at));
 }
@@ -102,6 +105,30 @@ static void write_clear(Body *b)
                    accumulator_name(b, at), zero.s);
     while (instance_next(b, accumulator_axes(b), at));
     write_line(&b->w, "%s %s;", type_of(b, b->acc_vector), all.s);
+}
+
+/* What the result of a tile reads is fetched while its sums are made: rows that lie apart no processor foresees. */
+static bool is_fetched(const Body *b, const Value *v)
+{
+    const Nest *n = b->nest;
+    int64_t elements = 1, steps = 1;
+    if (v->kind != EX_load || v->in_body || !v->in_result || b->plan.lane < 0 || lane_reduces(b) || v->level != n->n_out) return false;
+    for (int i = 0; i < n->n_axes; i++) {
+        if (v->axes >> i & 1) elements *= n->axis[i].extent;
+        if (i >= n->n_out) steps *= n->axis[i].extent;
+    }
+    return steps >= FETCHED_STEPS && elements >= FETCHED_LEAST && v->buffer->dtype == DTYPE_f32 && affine_coef(&v->at, b->plan.lane) == 1;
+}
+
+static void write_fetches(Body *b)
+{
+    for (int i = 0; i < b->nest->value.n; i++) {
+        const Value *v = &b->nest->value.at[i];
+        int at[AXES_MAX] = {0};
+        if (!is_fetched(b, v)) continue;
+        do if (at[b->plan.lane] * b->target->lanes % LINE == 0) write_line(&b->w, "PREFETCH(%s);", value_address(b, v, at));
+        while (instance_next(b, v->axes, at));
+    }
 }
 
 /* Lanes behind the end of a reduction take no part in it. */
@@ -249,7 +276,7 @@ static void write_stores(Body *b, int root)
     b->defined.n = 0;
     do {
         for (int i = 0; i < n->early.n; i++) write_needed(b, n->early.at[i], level, at);
-        write_needed(b, root, level, at);
+        if (root >= 0) write_needed(b, root, level, at);
         write_store(b, root, n->out, &n->store, at);
         for (int i = 0; i < n->more.n; i++) {
             const Stored *s = &n->more.at[i];
@@ -276,18 +303,9 @@ static void write_finish(Body *b)
         write_horizontal(b);
         b->frame[b->plan.lane].count = 1;
     }
-    if (n->more.n) {
+    if (n->more.n || body_reduces(b)) {
         write_stores(b, root);
         return;
-    }
-    if (body_reduces(b)) {
-        for (int i = 0; i < n->value.n; i++) {
-            const Value *v = &n->value.at[i];
-            if (!b->name[i] || v->level != n->n_out || v->in_body) continue;
-            int k[AXES_MAX] = {0};
-            do write_line(&b->w, "const %s %s = %s;", type_of(b, b->vector[i]), instance_name(b, b->name[i], v->axes, k), value_compute(b, i, k));
-            while (instance_next(b, v->axes, k));
-        }
     }
     do write_store(b, root, n->out, &n->store, at);
     while (instance_next(b, stored_axes(b), at));
@@ -403,7 +421,10 @@ static void write_stmt(Body *b, const Stmt *s)
     case STMT_at: write_at(b, s); break;
     case STMT_pack: write_panel(b); break;
     case STMT_let: write_let(b, s->level); break;
-    case STMT_clear: write_clear(b); break;
+    case STMT_clear:
+        write_clear(b);
+        write_fetches(b);
+        break;
     case STMT_update: write_update(b); break;
     case STMT_finish: write_finish(b); break;
     }

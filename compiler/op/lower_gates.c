@@ -89,6 +89,7 @@ static bool find_split(Group *g, const Kernel *user)
     const Kernel *k = g->maker;
     const int n = out_axes(k);
     g->split = -1;
+    g->parts = 1;
     if (user->reduce != REDUCE_none || !is_plain(user) || user->n_axes != n || k->n_axes + 1 >= PICKED) return false;
     for (int i = 0; i < n; i++) {
         const int64_t all = k->axis[i].extent, part = user->axis[i].extent;
@@ -98,13 +99,15 @@ static bool find_split(Group *g, const Kernel *user)
         g->size = part;
         g->parts = (int)(all / part);
     }
-    return g->split >= 0 && 8 * ((g->size + LANES - 1) / LANES * LANES) <= 9 * g->size;
+    if (g->split < 0) return true;
+    return 8 * ((g->size + LANES - 1) / LANES * LANES) <= 9 * g->size;
 }
 
 /* The part that a load of the maker's result reads at each point; -1 where it is not one part. */
 static int part_of(const Group *g, const Expr *load)
 {
     const Affine made = buffer_address(g->maker->out, g->maker->store), read = buffer_address(load->buffer, load->index);
+    if (g->split < 0) return affine_equal(&made, &read) ? 0 : -1;
     const int64_t step = g->size * affine_coef(&made, g->split), offset = read.offset - made.offset;
     const Affine moved = affine_add(made, affine_constant(offset));
     return affine_equal(&moved, &read) && step > 0 && offset % step == 0 && offset / step < g->parts ? (int)(offset / step) : -1;
@@ -166,6 +169,7 @@ static bool find_group(const Gates *gates, int at, Group *g)
         const Group before = *g;
         const bool waits = i + 1 < reader->n;
         if (gates->gone[reader->at[i]] || reads(gates, at, user->out) || !find_split(g, user)) return false;
+        if (g->split < 0 && is_wanted(gates, buffer_memory(user->out))) return false;
         if (waits && gates->writer[buffer_memory(user->out)->id] != reader->at[i]) return false;
         if (i && (before.split != g->split || before.size != g->size)) return false;
         g->user[g->n++] = reader->at[i];
@@ -191,12 +195,18 @@ static void replace(const Gates *gates, const Group *g, Expr *e, Expr *const *pa
 }
 
 /* The axis `split` in parts: their number is an axis behind the others that are stored along. */
-static void split_axes(const Group *g, Affine *by)
+static void split_axes(Arena *a, const Group *g)
 {
-    const Kernel *k = g->maker;
+    Kernel *k = g->maker;
     const int n = out_axes(k);
+    Affine by[AXES_MAX];
     for (int i = 0; i < k->n_axes; i++) by[i] = affine_axis(i < n ? i : i + 1);
     by[g->split] = affine_add(affine_axis(g->split), affine_scale(affine_axis(n), g->size));
+    k->value = expr_substitute(a, k->value, by);
+    for (int i = k->n_axes; i > n; i--) k->axis[i] = k->axis[i - 1];
+    k->axis[n] = (Axis){ .extent = g->parts, .kept = true, .name = "part" };
+    k->axis[g->split].extent = g->size;
+    k->n_axes++;
 }
 
 static void number_reduced(Expr *e, int part)
@@ -212,7 +222,7 @@ static void part_values(Arena *a, const Group *g, Expr **part)
     for (int p = 0; p < g->parts; p++) {
         Affine by[AXES_MAX];
         for (int i = 0; i < n; i++) by[i] = affine_axis(i);
-        by[g->split] = affine_add(affine_axis(g->split), affine_constant(p * g->size));
+        if (g->split >= 0) by[g->split] = affine_add(affine_axis(g->split), affine_constant(p * g->size));
         part[p] = ex_reduced(a, p);
         if (!g->maker->result) continue;
         part[p] = expr_substitute(a, g->maker->result, by);
@@ -224,17 +234,10 @@ static void join(Gates *gates, const Group *g)
 {
     Lower *l = gates->l;
     Kernel *k = g->maker, *last = kernel_at(gates, g->user[g->n - 1]);
-    const int n = out_axes(k);
-    Affine by[AXES_MAX];
     Expr *part[KEPT_MAX];
     part_values(l->arena, g, part);
     for (int i = 0; i < g->n; i++) replace(gates, g, kernel_at(gates, g->user[i])->value, part);
-    split_axes(g, by);
-    k->value = expr_substitute(l->arena, k->value, by);
-    for (int i = k->n_axes; i > n; i--) k->axis[i] = k->axis[i - 1];
-    k->axis[n] = (Axis){ .extent = g->parts, .kept = true, .name = "part" };
-    k->axis[g->split].extent = g->size;
-    k->n_axes++;
+    if (g->split >= 0) split_axes(l->arena, g);
     for (int i = 0; i + 1 < g->n; i++) {
         const Kernel *user = kernel_at(gates, g->user[i]);
         const Ints *reader = &gates->reader[buffer_memory(user->out)->id];

@@ -45,7 +45,7 @@ static void tie(Layout *l, const Node *x, const Node *y)
 /* Operators whose result has the dimensions of their operands in the same places. */
 static bool keeps_dimensions(Op op)
 {
-    return op_is_elementwise(op) || op == OP_pad || op == OP_slice || op == OP_reverse || op == OP_concat ||
+    return op_is_elementwise(op) || op == OP_copy || op == OP_pad || op == OP_slice || op == OP_reverse || op == OP_concat ||
            op == OP_window_max || op == OP_window_argmax || op == OP_window_unpool;
 }
 

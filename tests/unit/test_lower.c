@@ -255,6 +255,28 @@ START_TEST(one_row_is_stored)
 }
 END_TEST
 
+/* ---- contractions and what reads them ---- */
+
+/* Of rows of x, [9, 3], and of w. */
+static Node *product(Node *x, const char *w)
+{
+    const Contract c = { .n_axes = 3, .extent = { 9, 3, 3 }, .shape = { 2, { 9, 3 } }, .a = { 2, { affine_axis(0), affine_axis(2) } },
+                         .b = { 2, { affine_axis(1), affine_axis(2) } }, .out = { 2, { affine_axis(0), affine_axis(1) } } };
+    return node_contract(graph, x, param(w, 2, (int64_t[]){ 3, 3 }), &c);
+}
+
+/* What several contractions read is made and stored where the sums are that it is made of. */
+START_TEST(sums_that_two_read)
+{
+    Node *y = product(param("x", 2, (int64_t[]){ 9, 3 }), "w");
+    Node *s = node_unary(graph, OP_sin, y), *c = node_binary(graph, OP_mul, node_unary(graph, OP_cos, y), s);
+    output(product(s, "v"));
+    output(product(c, "u"));
+    check_runs();
+    ck_assert_int_eq(graph_lower(graph, "test", &(LowerOptions){ 0 })->kernel.n, 3);
+}
+END_TEST
+
 /* ---- size ---- */
 
 START_TEST(long_chains_are_split)
@@ -305,6 +327,7 @@ int main(void)
     tcase_add_test(t, updates_that_read_each_other);
     tcase_add_test(t, update_behind_a_late_reader);
     tcase_add_test(t, one_row_is_stored);
+    tcase_add_test(t, sums_that_two_read);
     tcase_add_test(t, long_chains_are_split);
     tcase_add_loop_test(t, random_graphs, 0, 200);
     suite_add_tcase(s, t);

@@ -14,6 +14,8 @@
 /* Nothing is read before its turn: else compilers read ahead into registers that the sums need. */
 #define FENCE __asm__ volatile("" ::: "memory")
 
+#define PREFETCH(p) __builtin_prefetch(p)
+
 typedef float vf __attribute__((vector_size(4 * VW), may_alias));
 
 typedef int32_t vi __attribute__((vector_size(4 * VW), may_alias));

@@ -126,6 +126,10 @@ Text body_nest_key(const Body *b);
 /* Everything that the text of the kernel's function follows from. */
 Text body_key(const Body *b);
 bool body_reduces(const Body *b);
+/* The lanes run along the sum. */
+bool lane_reduces(const Body *b);
+/* The statements between the braces of the function. */
+void body_write(Body *b);
 /* Decides names and types of all values. */
 void body_name_values(Body *b);
 /* Name of an instance: base and the numbers of the axes that have several: "acc_1_0". */

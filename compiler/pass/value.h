@@ -136,6 +136,8 @@ void resolve_state(Resolver *r, const Ast *state);
 void resolve_states_end(Resolver *r);
 /* "layer.0" and "weight" */
 const char *path_join(Arena *a, const char *path, const char *name);
+/* A name with its subscripts, numbers or strings, behind it. */
+const char *label_text(Resolver *r, const Ast *label, const char *between);
 Shape with_batch(Resolver *r, Shape s);
 /* Counts one more; false after an error when there are too many. */
 bool iteration(Resolver *r, Span span);

@@ -1,10 +1,6 @@
 #!/bin/sh
 # accumulate.sh -- the mean gradient of several batches makes the step that one batch of their size makes.
-B=${B:-build}
-N=$B/netc
-T=$B/tests/accumulated
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
 
 cat >"$T/few.net" <<'NET'
 const parts = 1, least = 0.001

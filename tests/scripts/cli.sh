@@ -1,17 +1,14 @@
 #!/bin/sh
 # cli.sh -- the command line as scripts rely on it: statuses, messages, files that appear or do not.
-B=${B:-build}
-netc=$PWD/$B/netc
+. tests/script.sh
+netc=$PWD/$N
 top=$PWD
-dir=$PWD/$B/tests/cli
-rm -rf "$dir"
-mkdir -p "$dir"
+dir=$PWD/$T
 cp examples/tiny/tiny.net examples/tiny/points.csv "$dir"
 cd "$dir" || exit 1
 mkdir tmp
 export TMPDIR=$dir/tmp
 
-ok() { echo "ok $1"; }
 bad() { echo "FAIL $1"; sed 's/^/    /' out err 2>/dev/null | head -20; }
 # status NAME WANTED COMMAND...
 status() {

@@ -1,17 +1,12 @@
 #!/bin/sh
 # depth.sh -- GPT-2 by its layers: depth adds no function and hardly any text, and the small one is right. A chain of 2,000
 # layers takes netc a second or two; the limits are wide, for busy machines, and still far below what growth with the square costs.
-B=${B:-build}
-N=$B/netc
-T=$B/tests/depth
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
 small="s/vocab = 50257, context = 1024, width = 768, layers = 12, heads = 12/vocab = 40, context = 6, width = 12, layers = 5, heads = 3/"
 
 sed "$small" examples/gpt2/gpt2.net >"$T/small.net"
-name="gradients of a small GPT-2"
-if "$N" gradcheck "$T/small.net" >"$T/log" 2>&1; then echo "ok $name"; else echo "FAIL $name"; cat "$T/log"; fi
-"$B/tests/three" --dir "$T/three" --target native --flags -O1 "$T/small.net"
+check "gradients of a small GPT-2" "$N" gradcheck "$T/small.net"
+three --dir "$T/three" --target native --flags -O1 "$T/small.net"
 
 for layers in 8 12; do
     "$N" emit examples/gpt2/gpt2.net -D context=64 -D layers=$layers --train -o "$T/$layers" || echo "FAIL emit $layers layers"

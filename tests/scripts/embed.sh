@@ -1,17 +1,10 @@
 #!/bin/sh
 # embed.sh -- weights inside the program in every way give the same bits; netc_load refuses what is not its file.
-B=${B:-build}
-CC=${CC:-cc}
-T=$B/tests/embed
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
 net=examples/mnist/lenet5.net
 weights=examples/mnist/lenet5.safetensors
 flags="-std=c11 -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 
-ok() { echo "ok $1"; }
-bad() { echo "FAIL $1"; [ -s "$T/log" ] && head -20 "$T/log"; }
-check() { name=$1; shift; if "$@" >"$T/log" 2>&1; then ok "$name"; else bad "$name"; fi; }
 
 cat >"$T/main.c" <<'END'
 #include <stdio.h>
@@ -47,7 +40,7 @@ int main(int argc, char **argv)
 END
 
 for how in inline string incbin file; do
-    "$B/netc" emit $net --weights $weights --embed $how -o "$T/$how" || bad "emit --embed $how"
+    "$N" emit $net --weights $weights --embed $how -o "$T/$how" || bad "emit --embed $how"
     loaded=
     [ $how = file ] && loaded=-DLOADED
     check "$how builds" sh -c "cd $T/$how && $CC $flags $loaded -I. -o run ../main.c *.c -lm"

@@ -1,49 +1,44 @@
 #!/bin/sh
 # examples.sh -- every example compiles to C that gcc and clang take without a warning, in C and as a C++ header, the same
 # bytes each time; what learns from data of its own learns.
-B=${B:-build}
-N=$B/netc
-T=$B/tests/examples
-rm -rf "$T"
-mkdir -p "$T"
-strict="-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
-check() { if "$@" >"$T/log" 2>&1; then echo "ok $name"; else echo "FAIL $name"; head -5 "$T/log"; fi; }
-have() { command -v "$1" >/dev/null 2>&1; }
+. tests/script.sh
+strict="-std=c11 -O0 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
+[ "$mode" = all ] && strict="$strict -O1"
 
 for file in examples/*/*.net; do
     net=$(basename "$file" .net)
-    name="check $net" check "$N" check "$file"
+    check "check $net" "$N" check "$file"
     train=
     grep -q '^ *loss' "$file" && train=--train
-    name="emit $net" check "$N" emit "$file" $train -o "$T/$net"
-    "$N" emit "$file" $train -o "$T/again" && name="same bytes $net" check diff -r "$T/$net" "$T/again"
+    check "emit $net" "$N" emit "$file" $train -o "$T/$net"
+    "$N" emit "$file" $train -o "$T/again" && check "same bytes $net" diff -r "$T/$net" "$T/again"
     rm -rf "$T/again"
     [ "$mode" = all ] || case $net in resnet18 | mobilenet_v2 | char_rnn | char_lstm | names_rnn | gpt2) continue ;; esac
     for c in "$T/$net"/*.c; do
-        name="gcc $c" check gcc $strict -O1 -c -o "$T/o.o" "$c"
-        name="symbols $c" check sh -c "! nm -u '$T/o.o' | grep -E 'malloc|calloc|free|printf|fopen|__errno'"
-        name="no writable data $c" check sh -c "! nm '$T/o.o' | grep -E ' [bBdDC] '"
-        [ "$mode" = all ] && have clang && name="clang $c" check clang $strict -O1 -c -o "$T/o.o" "$c"
+        check "cc $c" $CC $strict -c -o "$T/o.o" "$c"
+        check "symbols $c" sh -c "! nm -u '$T/o.o' | grep -E 'malloc|calloc|free|printf|fopen|__errno'"
+        check "no writable data $c" sh -c "! nm '$T/o.o' | grep -E ' [bBdDC] '"
+        [ "$mode" = all ] && have clang && check "clang $c" clang $strict -c -o "$T/o.o" "$c"
     done
     for h in "$T/$net"/*.h; do
         printf '#include "%s"\nint main() { return 0; }\n' "${h##*/}" >"$T/h.cc"
-        have g++ && name="g++ ${h##*/}" check g++ -Wall -Wextra -Wpedantic -Werror -I"$T/$net" -o "$T/h" "$T/h.cc"
+        have g++ && check "g++ ${h##*/}" g++ -Wall -Wextra -Wpedantic -Werror -I"$T/$net" -o "$T/h" "$T/h.cc"
     done
 done
 
 "$N" train examples/tiny/tiny.net x=examples/tiny/points.csv[0:2] y=examples/tiny/points.csv[2] -o "$T/tiny.safetensors" >"$T/log" 2>&1
 "$N" eval examples/tiny/tiny.net --weights "$T/tiny.safetensors" x=examples/tiny/points.csv[0:2] y=examples/tiny/points.csv[2] >"$T/tiny.txt" 2>&1
-name="tiny trains" check grep -q '^binary_accuracy [01]' "$T/tiny.txt"
+check "tiny trains" grep -q '^binary_accuracy [01]' "$T/tiny.txt"
 
 # a program around the GPT, its weights all but as they were drawn: what `netc sample` says, beyond the window too
 awk 'BEGIN { for (i = 0; i < 150; i++) printf "%s", substr("To be, or not to be: that is the question.\n", i * i % 43 + 1, 10) }' >"$T/text.txt"
 "$N" train examples/text/gpt.net "text=$T/text.txt" --steps 1 --quiet -o "$T/gpt.safetensors" >"$T/log" 2>&1
-name="write builds" check make -s -C examples/text NETC="$PWD/$N" CC=gcc target=native gpt="$PWD/$T/gpt.safetensors" out="$PWD/$T/text" \
+check "write builds" make -s -C examples/text NETC="$PWD/$N" CC=gcc target=native gpt="$PWD/$T/gpt.safetensors" out="$PWD/$T/text" \
     CFLAGS="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror" "$PWD/$T/text/write"
 says() {  # ARGUMENT... of write and of netc sample
     "$T/text/write" "$@" "not to" >"$T/written"
     "$N" sample examples/text/gpt.net --weights "$T/gpt.safetensors" "$@" --prompt "not to" >"$T/sampled"
-    [ -s "$T/written" ] && name="write $* says what netc sample says" check cmp "$T/written" "$T/sampled"
+    [ -s "$T/written" ] && check "write $* says what netc sample says" cmp "$T/written" "$T/sampled"
 }
 says --tokens 100 --seed 5
 says --tokens 50 --temperature 0.5 --top-k 4

@@ -1,8 +1,7 @@
 #!/bin/sh
 # fuzz.sh -- hostile bytes to the front end and the file readers, a minute each: tests/fuzz/fuzz_NAME.c with the
 # dictionary tests/fuzz/NAME.dict where there is one. SECONDS_EACH changes the minute.
-B=${B:-build}
-T=$B/tests/fuzz
+. tests/script.sh
 if [ "${mode:-all}" != all ]; then echo "skip fuzz: only in check-all"; exit 0; fi
 mkdir -p "$T/seeds"
 echo 'int LLVMFuzzerTestOneInput(const unsigned char *b, unsigned long n) { return b && n ? 0 : 0; }' >"$T/probe.c"

@@ -1,10 +1,10 @@
 #!/bin/sh
 # memory.sh -- the workspace of every example is as small as what is alive at once; a training step's within a fiftieth,
 # within a thirtieth with tiles of every convolution, an eighth where a scan of 64 steps keeps many tensors of different sizes.
-B=${B:-build}
+. tests/script.sh
 for net in examples/*/*.net; do
     for train in "" --train; do
-        "$B/netc" summary "$net" $train --format=json 2>/dev/null | tr '{}' '\n\n' | awk -v net="$net $train" '
+        "$N" summary "$net" $train --format=json 2>/dev/null | tr '{}' '\n\n' | awk -v net="$net $train" '
             /workspace_bytes/ {
                 gsub(/[",:]/, " ")
                 for (i = 1; i < NF; i++) {

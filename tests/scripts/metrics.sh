@@ -1,9 +1,6 @@
 #!/bin/sh
 # metrics.sh -- every metric over a set that no batch divides, against its formula computed here by awk.
-B=${B:-build}
-T=$B/tests/metrics
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
 printf '%s\n' 0.9,1 0.8,1 0.4,1 0.7,0 0.2,0 0.6,1 0.1,0 0.95,0 0.3,0 0.55,1 0.45,0 >"$T/two.csv"
 cat >"$T/two.net" <<'NET'
 net two {
@@ -51,9 +48,9 @@ awk -F, '{ s = log(exp($1) + exp($2) + exp($3)); loss += s - $($4 + 1); best = 1
 sed 's/many/known/; s/(x, k)/(x, k, ignore=2)/' "$T/many.net" >"$T/known.net"
 awk -F, '$4 != 2 { s = log(exp($1) + exp($2) + exp($3)); loss += s - $($4 + 1); best = 1; for (i = 2; i <= 3; i++) if ($i > $best) best = i; right += best == $4 + 1; n++ }
     END { print "loss", loss / n; print "accuracy", right / n; print "perplexity", exp(loss / n) }' "$T/many.csv" >"$T/want.known"
-"$B/netc" eval "$T/two.net" "p=$T/two.csv[0]" "y=$T/two.csv[1]" >"$T/got" 2>"$T/log" || cat "$T/log"
-"$B/netc" eval "$T/many.net" "x=$T/many.csv[0:3]" "k=$T/many.csv[3]" >"$T/got.many" 2>"$T/log" || cat "$T/log"
-"$B/netc" eval "$T/known.net" "x=$T/many.csv[0:3]" "k=$T/many.csv[3]" >"$T/got.known" 2>"$T/log" || cat "$T/log"
+"$N" eval "$T/two.net" "p=$T/two.csv[0]" "y=$T/two.csv[1]" >"$T/got" 2>"$T/log" || cat "$T/log"
+"$N" eval "$T/many.net" "x=$T/many.csv[0:3]" "k=$T/many.csv[3]" >"$T/got.many" 2>"$T/log" || cat "$T/log"
+"$N" eval "$T/known.net" "x=$T/many.csv[0:3]" "k=$T/many.csv[3]" >"$T/got.known" 2>"$T/log" || cat "$T/log"
 for set in "" .many .known; do
     while read -r name want; do
         got=$(awk -v name="$name" '$1 == name { print $2 }' "$T/got$set")

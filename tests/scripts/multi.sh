@@ -1,17 +1,10 @@
 #!/bin/sh
 # multi.sh -- all instruction sets in one build: every processor gets the best version that it runs, and no illegal instruction.
-B=${B:-build}
-CC=${CC:-cc}
-T=$B/tests/multi
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
 net=$T/digits.net
 sed 's/conv(8,/conv(16,/' examples/digits/digits.net >$net       # channels that lie last for any number of lanes
 flags="-std=c11 -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 
-ok() { echo "ok $1"; }
-bad() { echo "FAIL $1"; [ -s "$T/log" ] && head -20 "$T/log"; }
-check() { name=$1; shift; if "$@" >"$T/log" 2>&1; then ok "$name"; else bad "$name"; fi; }
 
 echo 'int level(const char *feature);' >"$T/level.h"
 # prints the bits of the outputs: versions differ in rounding, so the bits tell which one ran
@@ -46,16 +39,16 @@ int main(void)
 END
 
 # the versions of one build share their tiles, others choose for themselves: none here
-"$B/netc" emit $net -o "$T/multi" --target multi --train --strict || bad "emit"
+"$N" emit $net -o "$T/multi" --target multi --train --strict || bad "emit"
 for t in scalar sse avx2 avx512; do
-    "$B/netc" emit $net -o "$T/$t" --target $t --strict
+    "$N" emit $net -o "$T/$t" --target $t --strict
     $CC $flags -I"$T" -I"$T/$t" -o "$T/$t/run" "$T/main.c" "$T/$t/digits_forward.c" -lm || bad "build $t"
-    "$B/netc" targets | grep -q "^$t .*yes" && "$T/$t/run" >"$T/$t/out"
+    "$N" targets | grep -q "^$t .*yes" && "$T/$t/run" >"$T/$t/out"
 done
-native=$("$B/netc" targets | sed -n 's/^native is \([a-z0-9]*\) here/\1/p')
+native=$("$N" targets | sed -n 's/^native is \([a-z0-9]*\) here/\1/p')
 
 for cc in gcc clang; do
-    command -v $cc >/dev/null || { echo "skip multi with $cc: not installed"; continue; }
+    have $cc || { echo "skip multi with $cc: not installed"; continue; }
     D=$T/$cc
     mkdir -p "$D"
     files="$T/multi/digits_forward*.c"
@@ -80,7 +73,7 @@ for cc in gcc clang; do
 done
 
 # processors that stop at an instruction that they do not have
-if command -v qemu-x86_64 >/dev/null && [ -x "$T/gcc/run" ]; then
+if have qemu-x86_64 && [ -x "$T/gcc/run" ]; then
     on() {
         out=$(qemu-x86_64 -cpu "$1" "$T/gcc/run" 2>"$T/log")
         [ "$out" = "$(cat "$T/$2/out")" ] && ok "processor $1 takes $2" || bad "processor $1 does not take $2"
@@ -93,8 +86,8 @@ else
     echo "skip other processors: no qemu-x86_64"
 fi
 arm=aarch64-linux-gnu-gcc
-if command -v $arm >/dev/null && command -v qemu-aarch64 >/dev/null; then
-    "$B/netc" emit $net -o "$T/neon" --target neon --strict
+if have $arm && have qemu-aarch64; then
+    "$N" emit $net -o "$T/neon" --target neon --strict
     $arm $flags -static -I"$T" -I"$T/neon" -o "$T/neon/run" "$T/main.c" "$T/neon/digits_forward.c" -lm
     $arm $flags -static -I"$T" -I"$T/multi" -o "$T/arm" "$T/main.c" "$T"/multi/digits_forward*.c -lm
     check "Arm takes neon" sh -c "qemu-aarch64 $T/arm >$T/arm.out && qemu-aarch64 $T/neon/run | cmp - $T/arm.out"

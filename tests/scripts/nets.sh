@@ -1,13 +1,9 @@
 #!/bin/sh
 # nets.sh -- the nets of tests/nets: gradients of those with a loss against finite differences, and what one net does when others call it.
-B=${B:-build}
-N=$B/netc
-T=$B/tests/called
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
 
 for file in $(grep -l "^ *loss " tests/nets/*.net); do
-    if "$N" gradcheck "$file" >"$T/log" 2>&1; then echo "ok gradcheck $file"; else echo "FAIL gradcheck $file"; cat "$T/log"; fi
+    check "gradcheck $file" "$N" gradcheck "$file"
 done
 
 awk 'BEGIN { srand(1); for (i = 0; i < 9; i++) for (k = 0; k < 20; k++) printf "%.3f%s", rand(), k < 19 ? "," : "\n" }' >"$T/noise.csv"

@@ -1,10 +1,7 @@
 #!/bin/sh
 # next.sh -- NET_next called for every step of a sequence gives what NET_forward gives for the whole, on every target this
 # machine runs; a reset begins anew; two sequences do not disturb each other.
-B=${B:-build}
-N=$B/netc
-T=$B/tests/next
-mkdir -p "$T"
+. tests/script.sh
 nets=$(ls tests/steps/*.net)
 
 # a sequence of one step
@@ -17,10 +14,8 @@ done
 run() {  # DIRECTORY ARGUMENT...
     into=$1
     shift
-    "$B/tests/three" --step --dir "$T/$into" "$@" $nets || [ $? = 1 ] || echo "FAIL three --step $* stopped"
+    three --step --dir "$T/$into" "$@" $nets
 }
-here() { "$N" targets | grep -q "^$1 .*yes"; }
-have() { command -v "$1" >/dev/null 2>&1; }
 
 nets="$nets $T/once_recurrent.net $T/once_llama.net"
 run native --batch 3 --flags "-O1"
@@ -88,7 +83,7 @@ int main(void)
     return 0;
 }
 C
-    if ${CC:-cc} -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror \
+    if $CC -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror \
         -o "$T/$1/main" "$T/$1/main.c" "$T/$1/$1_forward.c" -lm >"$T/log" 2>&1 && "$T/$1/main" >"$T/log" 2>&1; then echo "ok a program steps through $1"
     else echo "FAIL a program that steps through $1: $?"; cat "$T/log"; fi
 }

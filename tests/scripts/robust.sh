@@ -1,10 +1,7 @@
 #!/bin/sh
 # robust.sh -- bad input, no memory, a full disk: a message, the right exit status, no partial file.
-B=${B:-build}
-N=$PWD/$B/netc
-T=$B/tests/robust
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
+N=$PWD/$N
 
 # expect STATUS NAME PATTERN COMMAND...: exit status, and a line of stderr that matches
 expect() {
@@ -106,7 +103,7 @@ else
 fi
 
 # no memory, at every allocation of a compile
-${CC:-cc} -O1 -shared -fPIC -o "$T/malloc_fail.so" tests/fault/malloc_fail.c
+$CC -O1 -shared -fPIC -o "$T/malloc_fail.so" tests/fault/malloc_fail.c
 COUNT_TO=$PWD/$T/count LD_PRELOAD=$PWD/$T/malloc_fail.so "$N" emit examples/tiny/tiny.net --train -o "$T/all" --target scalar
 total=$(cat "$T/count")
 wrong=0

@@ -1,10 +1,6 @@
 #!/bin/sh
 # sample.sh -- netc sample: texts that are known in advance, the same draws for the same seed, nets that cannot speak.
-B=${B:-build}
-N=$B/netc
-T=$B/tests/sample
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
 
 same() { if [ "$2" = "$3" ]; then echo "ok $1"; else echo "FAIL $1: got '$2', wanted '$3'"; fi; }
 other() { if [ "$2" != "$3" ]; then echo "ok $1"; else echo "FAIL $1: '$2' twice"; fi; }
@@ -80,7 +76,7 @@ steps() {
     sed 's/^}/    output all = sum(logits)\n&/' "$T/$net.net" >"$T/whole.net"
     rm -f "$T/programs"
     "$N" sample "$T/whole.net" --weights "$T/$net.safetensors" --net "$net" "$@" >"$T/whole" 2>&1
-    PROGRAMS=$PWD/$T/programs COMPILER=${CC:-cc} CC=$PWD/$T/cc "$N" sample "$T/$net.net" --weights "$T/$net.safetensors" "$@" >"$T/stepped" 2>&1
+    PROGRAMS=$PWD/$T/programs COMPILER=$CC CC=$PWD/$T/cc "$N" sample "$T/$net.net" --weights "$T/$net.safetensors" "$@" >"$T/stepped" 2>&1
     same "$net $*: step by step" "$(cat "$T/stepped")" "$(cat "$T/whole")"
     same "$net $*: by" "$(grep -o 'netc_[a-z]*' "$T/programs" | tr '\n' ' ')" "$wanted "
 }

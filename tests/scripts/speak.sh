@@ -1,11 +1,8 @@
 #!/bin/sh
 # speak.sh -- the examples that read and write text learn from real text, and their program says what `netc sample` says.
-B=${B:-build}
-N=$B/netc
-T=$PWD/$B/tests/speak
+. tests/script.sh
+T=$PWD/$T
 D=$NETC_DATA/text
-rm -rf "$T"
-mkdir -p "$T"
 [ -e "$D/names.txt" ] || { echo "skip speak: NETC_DATA names no directory with text/"; exit 0; }
 awk 'NR % 10 != 0' "$D/names.txt" >"$T/learn.txt"
 awk 'NR % 10 == 0' "$D/names.txt" >"$T/test.txt"

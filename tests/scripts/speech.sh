@@ -1,12 +1,10 @@
 #!/bin/sh
 # speech.sh -- the spoken digits: recordings become frames, bad indexes are refused, a net with its weights in the binary listens;
 # with mode=all and the data, what it learns.
-B=${B:-build}
-N=$PWD/$B/netc
-T=$PWD/$B/tests/speech
-rm -rf "$T"
+. tests/script.sh
+N=$PWD/$N
+T=$PWD/$T
 mkdir -p "$T/train" "$T/test"
-check() { if "$@" >"$T/log" 2>&1; then echo "ok $name"; else echo "FAIL $name"; head -5 "$T/log"; fi; }
 build() { make -s -C examples/speech NETC="$N" CC=gcc target=native out="$T" CFLAGS="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror" "$@"; }
 data() { echo "frames=$T/$1/frames.npy length=$T/$1/length.npy digit=$T/$1/digit.npy"; }
 
@@ -28,9 +26,9 @@ awk 'BEGIN {
     }
 }' >"$T/index"
 
-name="prepare builds" check build "$T/prepare"
+check "prepare builds" build "$T/prepare"
 "$T/prepare" "$T/hums" "$T/index" "$T/train" "$T/test" >"$T/said" 2>&1
-name="hums become frames" check grep -q '^32 recordings to learn from, 8 to test$' "$T/said"
+check "hums become frames" grep -q '^32 recordings to learn from, 8 to test$' "$T/said"
 refuse() {  # NAME SED-SCRIPT
     sed "$2" "$T/index" >"$T/bad"
     name="an index with $1 is refused"
@@ -42,15 +40,15 @@ refuse "a missing column" '/^7.wav/s/	nobody//'
 "$T/prepare" "$T/hums" "$T/index" "$T/train" "$T/test" >"$T/said" 2>&1
 "$N" train examples/speech/speech.net $(data train) --batch 8 --epochs 3 --quiet -o "$T/speech.safetensors" --weights-only >"$T/log" 2>&1 || cat "$T/log"
 "$N" eval examples/speech/speech.net $(data test) --weights "$T/speech.safetensors" >"$T/result"
-name="hums are told apart" check grep -q '^accuracy 1$' "$T/result"
+check "hums are told apart" grep -q '^accuracy 1$' "$T/result"
 
 head -c 8000 "$T/hums" >"$T/low"
 tail -c +8001 "$T/hums" | head -c 8000 >"$T/high"
-name="listen builds" check build weights="$T/speech.safetensors" "$T/listen"
-name="it hears a low hum" check sh -c "'$T/listen' '$T/low' | grep -q '^0 '"
-name="it hears a high hum" check sh -c "'$T/listen' '$T/high' | grep -q '^1 '"
+check "listen builds" build weights="$T/speech.safetensors" "$T/listen"
+check "it hears a low hum" sh -c "'$T/listen' '$T/low' | grep -q '^0 '"
+check "it hears a high hum" sh -c "'$T/listen' '$T/high' | grep -q '^1 '"
 : >"$T/nothing"
-name="it takes an empty file" check "$T/listen" "$T/nothing"
+check "it takes an empty file" "$T/listen" "$T/nothing"
 
 [ "$mode" = all ] || exit 0
 D=$NETC_DATA/speech

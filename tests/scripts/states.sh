@@ -1,11 +1,7 @@
 #!/bin/sh
 # states.sh -- what a net keeps from call to call: a sequence in parts is the whole sequence, in netc and in C; stretches of
 # training and evaluation; a resumed training.
-B=${B:-build}
-N=$B/netc
-T=$B/tests/states
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
 
 cat >"$T/seq.net" <<'NET'
 const steps = 12
@@ -80,7 +76,7 @@ int main(void)
     return 0;
 }
 C
-if ${CC:-cc} -std=c11 -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -o "$T/c/main" "$T"/c/*.c -lm 2>"$T/log" && "$T/c/main" <"$T/x1.csv" >"$T/hs.c"; then
+if $CC -std=c11 -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -o "$T/c/main" "$T"/c/*.c -lm 2>"$T/log" && "$T/c/main" <"$T/x1.csv" >"$T/hs.c"; then
     near "a program steps through the sequence, and a reset begins anew" "$T/hs.c" "$T/hs.12"
 else echo "FAIL a program that steps through the sequence"; cat "$T/log"; fi
 

@@ -1,17 +1,13 @@
 #!/bin/sh
 # sweep.sh -- convolution and pooling over kernel, stride, padding, dilation, groups and size: forward and both gradients.
-B=${B:-build}
-T=$B/tests/sweep
-rm -rf "$T"
-mkdir -p "$T"
-${CC:-cc} -O1 -o "$B/tests/nets" tests/three/nets.c || exit 1
-three() { "$B/tests/three" "$@" || [ $? = 1 ] || echo "FAIL three $* stopped"; }
+. tests/script.sh
+$CC -O1 -o "$T/nets" tests/three/nets.c || exit 1
 every=97
 [ "$mode" = all ] && every=3
-"$B/tests/nets" sweep $every "$T"
+"$T/nets" sweep $every "$T"
 for layer in conv_g conv1 conv2 conv_transpose1 conv_transpose2 maxpool avgpool; do
     nets=$(ls "$T"/$layer*.net 2>/dev/null)
-    [ -z "$nets" ] || three --dir "$B/tests/three.sweep" --f64 --flags -O0 $nets
+    [ -z "$nets" ] || three --dir "$T/three" --f64 --flags -O0 $nets
 done
-[ "$mode" = all ] && three --dir "$B/tests/three.sweep" --flags -O1 "$T"/conv2_g2_*.net "$T"/maxpool2*.net "$T"/conv_transpose2_g1*.net
+[ "$mode" = all ] && three --dir "$T/three" --flags -O1 "$T"/conv2_g2_*.net "$T"/maxpool2*.net "$T"/conv_transpose2_g1*.net
 exit 0

@@ -1,10 +1,6 @@
 #!/bin/sh
 # text.sh -- nets that read text: windows and lines as samples, vocabularies beside the weights, what is refused.
-B=${B:-build}
-N=$B/netc
-T=$B/tests/text
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
 
 # status NAME WANTED COMMAND...
 status() {

@@ -1,18 +1,11 @@
 #!/bin/sh
 # threads.sh -- threads: each part once, no race, and the same bits for any number of them, forward and step.
-B=${B:-build}
-CC=${CC:-cc}
-T=$B/tests/threads
-rm -rf "$T"
-mkdir -p "$T"
+. tests/script.sh
 net=examples/digits/digits.net
 optimise=-O0
 [ "$mode" = all ] && optimise=-O2
 flags="-std=c11 $optimise -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -pthread"
 
-ok() { echo "ok $1"; }
-bad() { echo "FAIL $1"; [ -s "$T/log" ] && head -30 "$T/log"; }
-check() { name=$1; shift; if "$@" >"$T/log" 2>&1; then ok "$name"; else bad "$name"; fi; }
 
 # ---- the pool alone ----
 for with in "" "-fsanitize=thread" "-fsanitize=address,undefined"; do
@@ -75,16 +68,16 @@ int main(int argc, char **argv)
 }
 END
 for n in 1 2 3; do
-    "$B/netc" emit $net -o "$T/$n" --target native --train --batch 32 --threads $n || bad "emit for $n threads"
+    "$N" emit $net -o "$T/$n" --target native --train --batch 32 --threads $n || bad "emit for $n threads"
     [ $n = 1 ] || grep -q netc_threads_run "$T/$n/digits_backward.c" || bad "nothing is split for $n threads"
 done
-"$B/netc" emit $net -o "$T/none" --target native --train --batch 32
+"$N" emit $net -o "$T/none" --target native --train --batch 32
 check "--threads 1 is the default" diff -r "$T/1" "$T/none"
 check "one thread asks for no pool" sh -c "! grep -l netc_threads $T/1/*"
 compilers=gcc
 [ "$mode" = all ] && compilers="gcc clang"
 for cc in $compilers; do
-    command -v $cc >/dev/null || { echo "skip threads with $cc: not installed"; continue; }
+    have $cc || { echo "skip threads with $cc: not installed"; continue; }
     for n in 1 2 3; do
         with=-DTHREADS
         [ $n = 1 ] && with=
@@ -104,20 +97,20 @@ fi
 
 # ---- every target in one, and the commands ----
 if [ "$mode" = all ]; then
-    "$B/netc" emit $net -o "$T/multi" --target multi --train --batch 32 --threads 2
+    "$N" emit $net -o "$T/multi" --target multi --train --batch 32 --threads 2
     check "multi with threads" sh -c "for f in $T/multi/*.c; do $CC $flags -c -o $T/o.o \$f || exit 1; done"
     check "multi with threads: the same bits" sh -c "$CC $flags -DTHREADS -I$T/multi -o $T/multi/run $T/main.c $T/multi/*.c -lm && $T/multi/run 2 | cmp - $T/want"
 fi
 $CC -O2 -o "$T/draw" examples/digits/draw.c examples/digits/glyph.c -lm && "$T/draw" 1 96 "$T/image.idx" "$T/digit.idx"
 data="image=$T/image.idx digit=$T/digit.idx"
 for n in 1 3; do
-    "$B/netc" train $net $data -E 1 -q -o "$T/$n.safetensors" --threads $n || bad "train --threads $n"
-    "$B/netc" eval $net --weights "$T/$n.safetensors" $data --threads $n >"$T/eval$n" || bad "eval --threads $n"
-    "$B/netc" run $net --weights "$T/$n.safetensors" image="$T/image.idx" -o "$T/run_$n" --threads $n || bad "run --threads $n"
+    "$N" train $net $data -E 1 -q -o "$T/$n.safetensors" --threads $n || bad "train --threads $n"
+    "$N" eval $net --weights "$T/$n.safetensors" $data --threads $n >"$T/eval$n" || bad "eval --threads $n"
+    "$N" run $net --weights "$T/$n.safetensors" image="$T/image.idx" -o "$T/run_$n" --threads $n || bad "run --threads $n"
 done
 check "train gives the same weights" cmp "$T/1.safetensors" "$T/3.safetensors"
 check "eval gives the same numbers" cmp "$T/eval1" "$T/eval3"
 check "run gives the same outputs" diff -r "$T/run_1" "$T/run_3"
-"$B/netc" emit $net -o "$T/many" --threads 65 2>"$T/log"
+"$N" emit $net -o "$T/many" --threads 65 2>"$T/log"
 [ $? = 64 ] && grep -q '64 at most' "$T/log" && ok "too many threads" || bad "too many threads"
 exit 0

@@ -1,21 +1,19 @@
 #!/bin/sh
 # three_ways.sh -- every block of tests/blocks and every net of tests/nets: compiled C against the interpreter, on every target this machine runs.
 # With mode=all the nets of tests/reference too, at PyTorch's weights, where test_reference_nets holds the interpreter to PyTorch.
-B=${B:-build}
-dir=$B/tests/blocks
+. tests/script.sh
+dir=$T/blocks
 sh tests/blocks/make.sh "$dir"
 nets="$(ls "$dir"/*.net) $(ls tests/nets/*.net)"
 
 run() {  # DIRECTORY ARGUMENT...
     into=$1
     shift
-    "$B/tests/three" --dir "$B/tests/$into" "$@" $nets || [ $? = 1 ] || echo "FAIL three $* stopped"
+    three --dir "$T/$into" "$@" $nets
 }
 alone() {  # DIRECTORY ARGUMENT...: one sample, for which weights lie as one row reads them
     (nets=tests/nets/streams.net && run alone."$@" --batch 1)
 }
-here() { "$B/netc" targets | grep -q "^$1 .*yes"; }
-have() { command -v "$1" >/dev/null 2>&1; }
 
 if [ "$mode" != all ]; then
     run f64 --f64 --flags "-O0"

@@ -8,6 +8,8 @@ enum {
     FILL_LEAST = 2048,             /* elements worth the start of a string instruction */
     FETCHED_STEPS = 32,            /* a sum so long hides the way from memory */
     FETCHED_LEAST = 16384,         /* elements of a tensor that may not lie in the first cache */
+    NEXT_TILES = 8,                /* of rows: of more, few wait for memory */
+    NEXT_MOST = 65536, NEXT_LEAST = 131072,   /* elements of a block, which the second cache has room for, and of what it does not hold */
     LINE = 16                      /* elements of a line of the caches */
 };
 
@@ -177,11 +179,49 @@ static unsigned held_axes(const Body *b)
     return held;
 }
 
+/* How far behind a vector load's elements lie those of the next step of the loop that holds them: tiles of rows read them again inside it, and
+   meanwhile memory has time. 0: it holds all, or what it reads stays in a cache. */
+static int64_t next_block(const Body *b, const Value *v)
+{
+    const Nest *n = b->nest;
+    const Plan *p = &b->plan;
+    int64_t tiles = 1, block = 1, all = 1, next = 0;
+    if (v->kind != EX_load || !v->in_body || v->level != n->n_axes || v->buffer->dtype != DTYPE_f32 || (p->panel >= 0 && v == &n->value.at[p->panel])) return 0;
+    if (p->lane < 0 || lane_reduces(b) || affine_coef(&v->at, p->lane) != 1 || affine_coef(&v->at, PICKED)) return 0;
+    for (int i = n->n_axes - 1; i >= 0; i--) {
+        const int axis = p->order[i];
+        const int64_t extent = n->axis[axis].extent, step = axis == p->lane ? p->count[axis] * b->target->lanes : i >= n->n_out ? extent : p->count[axis];
+        const int64_t steps = (extent + step - 1) / step;
+        if (!(v->axes >> axis & 1)) {
+            if (!next) tiles *= i < n->n_out ? steps : 1;
+            continue;
+        }
+        all *= extent;
+        if (!next) block *= step;
+        if (!next && steps > 1) next = step * affine_coef(&v->at, axis);
+    }
+    return tiles > 1 && tiles <= NEXT_TILES && block <= NEXT_MOST && all > NEXT_LEAST ? next : 0;
+}
+
+static void write_next_blocks(Body *b)
+{
+    for (int i = 0; i < b->nest->value.n; i++) {
+        Value next = b->nest->value.at[i];
+        const int64_t ahead = next_block(b, &b->nest->value.at[i]);
+        int at[AXES_MAX] = {0};
+        if (!ahead) continue;
+        next.at.offset += ahead;
+        do if (at[b->plan.lane] * b->target->lanes % LINE == 0) write_line(&b->w, "PREFETCH_L2(%s);", value_address(b, &next, at));
+        while (instance_next(b, next.axes, at));
+    }
+}
+
 static void write_update(Body *b)
 {
     const unsigned inner = accumulator_axes(b) & held_axes(b), outer = accumulator_axes(b) & ~inner;
     int at[AXES_MAX] = {0}, statements = 0;
     b->defined.n = 0;
+    write_next_blocks(b);
     do do {
         write_needed(b, b->nest->body, b->nest->n_axes, at);
         write_update_of(b, accumulator_name(b, at), at);

@@ -154,6 +154,7 @@ typedef struct LowerOptions {
     bool no_fuse;                  /* every node is a kernel of its own */
     bool no_reuse;                 /* every workspace buffer has memory of its own */
     bool alone;                    /* no other program has its params: they may lie as it reads them */
+    int lanes;                     /* of the target; 0: many */
     bool f64;                      /* the program will be compiled in double: plan 8 bytes for an f32 element */
 } LowerOptions;
 

@@ -6,10 +6,14 @@
 
 enum {
     LINE = 16,
-    LINES = 4,                     /* a block of one row has so many, which are sums enough to hide that each waits for the last */
-    FEW_ROWS = 4,                  /* that blocks of two lines serve */
-    STEPS_LEAST = 16, ROWS_COPIED = 2, BYTES_LEAST = 32 << 10
+    LINES = 4,                     /* of gates for one row: sums enough to hide that each waits for the last */
+    FEW_ROWS = 3, STEPS_LEAST = 16, ROWS_COPIED = 2
 };
+
+/* Units of a block where one row, two or three, or more read it, as targets of so many lanes at most do best; and the least bytes of weights
+   that one row reads better so: what the second cache holds comes as fast from rows of any length where it has 1 MB. */
+typedef struct Blocks { int most_lanes, one, few, many; int64_t least_bytes; } Blocks;
+static const Blocks blocks[] = { { 8, 64, 32, 16, 32 << 10 }, { LINE, 64, 128, 32, 1 << 20 } };
 
 /* Of the packed weights. */
 enum { BLOCK, STEP, PART, LANE, PACKED };
@@ -115,16 +119,18 @@ static List find_weights(Lower *l, Reader *reader)
     return list;
 }
 
-/* Units of a block: a line of each gate, of one row so many that their sums hide the latency of a multiply-add. */
-static int64_t choose_lanes(const Weights *w)
+/* Units of a block; 0: the rows stay as they are. */
+static int64_t choose_lanes(const LowerOptions *o, const Weights *w)
 {
-    if (w->rows == 1) return LINE * (w->gates < LINES ? LINES / w->gates : 1);
-    return w->gates == 1 && w->rows < FEW_ROWS ? 2 * LINE : LINE;
-}
-
-static bool is_worth_it(const Weights *w)
-{
-    return 4 * w->param->elements > BYTES_LEAST && w->units % w->lanes == 0 && w->units > w->lanes && (w->gates == 1 || w->rows <= ROWS_COPIED);
+    const Blocks *b = &blocks[!o->lanes || o->lanes > blocks[0].most_lanes];
+    const bool one = w->rows == 1;
+    int64_t lanes = one ? b->one : w->rows <= FEW_ROWS ? b->few : b->many, least = one ? b->least_bytes : blocks[0].least_bytes;
+    if (w->gates > 1) {
+        if (w->rows > ROWS_COPIED) return 0;
+        lanes = one && w->gates < LINES ? LINES / w->gates * LINE : LINE;
+        least = blocks[0].least_bytes;
+    }
+    return 4 * w->param->elements <= least || w->units % lanes || w->units <= lanes ? 0 : lanes;
 }
 
 static Buffer *packed_buffer(Lower *l, const Weights *w, BufferKind kind)
@@ -226,12 +232,12 @@ void lower_pack(Lower *l)
     p->kernel.n = p->kernel.cap = 0;
     for (int i = 0; i < list.n; i++) {
         Weights *w = &list.at[i];
-        w->lanes = choose_lanes(w);
-        if (l->options->alone && w->readers == w->loads && is_worth_it(w)) w->packed = store_packed(l, w);
+        w->lanes = choose_lanes(l->options, w);
+        if (l->options->alone && w->readers == w->loads && w->lanes) w->packed = store_packed(l, w);
     }
     for (int i = 0; i < n; i++) {
         Weights *w = reader[i].load ? &list.at[reader[i].weights] : NULL;
-        bool copied = w && !w->packed && w->readers >= STEPS_LEAST && w->rows <= ROWS_COPIED && w->param->shape.rank == 2 && is_worth_it(w);
+        bool copied = w && !w->packed && w->readers >= STEPS_LEAST && w->rows <= ROWS_COPIED && w->param->shape.rank == 2 && w->lanes;
         if (copied) vec_push(l->arena, &p->kernel, copy_packed(l, w, old[i]));
         if (w && w->packed) read_packed(l, old[i], &reader[i], w);
         vec_push(l->arena, &p->kernel, old[i]);

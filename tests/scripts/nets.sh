@@ -36,4 +36,6 @@ done
 near() { od -An -v -tf4 -j128 "$1" >"$T/a"; od -An -v -tf4 -j128 "$2" >"$T/b"; [ -s "$T/a" ] && paste "$T/a" "$T/b" | awk '{ for (i = 1; i <= NF / 2; i++) { d = $i - $(i + NF / 2); if (d > 1e-5 || d < -1e-5) exit 1 } }'; }
 if cmp -s "$T/first.npy" "$T/drawn.1/fake.npy" && ! cmp -s "$T/first.npy" "$T/drawn.2/fake.npy" && near "$T/first.npy" "$T/interpreted/fake.npy"
 then echo "ok draws follow the seed"; else echo "FAIL draws follow the seed"; cat "$T/log"; fi
+"$N" emit tests/nets/ahead.net -o "$T/ahead"
+check "the next block of weights is fetched" grep -q 'PREFETCH_L2(weight' "$T/ahead/ahead_forward.c"
 exit 0

@@ -16,6 +16,9 @@
 
 #define PREFETCH(p) __builtin_prefetch(p)
 
+/* Into the second cache, and no nearer. */
+#define PREFETCH_L2(p) __builtin_prefetch(p, 0, 2)
+
 typedef float vf __attribute__((vector_size(4 * VW), may_alias));
 
 typedef int32_t vi __attribute__((vector_size(4 * VW), may_alias));

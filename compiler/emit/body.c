@@ -102,28 +102,37 @@ static void write_clear(Body *b)
     write_line(&b->w, "%s %s;", type_of(b, b->acc_vector), all.s);
 }
 
+/* A load of floats that lie along the lanes, where lanes are results. */
+static bool lies_along_lanes(const Body *b, const Value *v)
+{
+    return v->kind == EX_load && v->buffer->dtype == DTYPE_f32 && b->plan.lane >= 0 && !lane_reduces(b) && affine_coef(&v->at, b->plan.lane) == 1;
+}
+
+/* A hint for each line of the instances of a load. */
+static void write_hints(Body *b, const char *hint, const Value *v)
+{
+    int at[AXES_MAX] = {0};
+    do if (at[b->plan.lane] * b->target->lanes % LINE == 0) write_line(&b->w, "%s(%s);", hint, value_address(b, v, at));
+    while (instance_next(b, v->axes, at));
+}
+
 /* What the result of a tile reads is fetched while its sums are made: rows that lie apart no processor foresees. */
 static bool is_fetched(const Body *b, const Value *v)
 {
     const Nest *n = b->nest;
     int64_t elements = 1, steps = 1;
-    if (v->kind != EX_load || v->in_body || !v->in_result || b->plan.lane < 0 || lane_reduces(b) || v->level != n->n_out) return false;
+    if (v->in_body || !v->in_result || v->level != n->n_out || !lies_along_lanes(b, v)) return false;
     for (int i = 0; i < n->n_axes; i++) {
         if (v->axes >> i & 1) elements *= n->axis[i].extent;
         if (i >= n->n_out) steps *= n->axis[i].extent;
     }
-    return steps >= FETCHED_STEPS && elements >= FETCHED_LEAST && v->buffer->dtype == DTYPE_f32 && affine_coef(&v->at, b->plan.lane) == 1;
+    return steps >= FETCHED_STEPS && elements >= FETCHED_LEAST;
 }
 
 static void write_fetches(Body *b)
 {
-    for (int i = 0; i < b->nest->value.n; i++) {
-        const Value *v = &b->nest->value.at[i];
-        int at[AXES_MAX] = {0};
-        if (!is_fetched(b, v)) continue;
-        do if (at[b->plan.lane] * b->target->lanes % LINE == 0) write_line(&b->w, "PREFETCH(%s);", value_address(b, v, at));
-        while (instance_next(b, v->axes, at));
-    }
+    for (int i = 0; i < b->nest->value.n; i++)
+        if (is_fetched(b, &b->nest->value.at[i])) write_hints(b, "PREFETCH", &b->nest->value.at[i]);
 }
 
 /* Lanes behind the end of a reduction take no part in it. */
@@ -181,24 +190,23 @@ static unsigned held_axes(const Body *b)
 
 /* How far behind a vector load's elements lie those of the next step of the loop that holds them: tiles of rows read them again inside it, and
    meanwhile memory has time. 0: it holds all, or what it reads stays in a cache. */
-static int64_t next_block(const Body *b, const Value *v)
+static int64_t next_block(const Body *b, int value)
 {
     const Nest *n = b->nest;
     const Plan *p = &b->plan;
+    const Value *v = &n->value.at[value];
     int64_t tiles = 1, block = 1, all = 1, next = 0;
-    if (v->kind != EX_load || !v->in_body || v->level != n->n_axes || v->buffer->dtype != DTYPE_f32 || (p->panel >= 0 && v == &n->value.at[p->panel])) return 0;
-    if (p->lane < 0 || lane_reduces(b) || affine_coef(&v->at, p->lane) != 1 || affine_coef(&v->at, PICKED)) return 0;
+    if (!v->in_body || v->level != n->n_axes || value == p->panel || !lies_along_lanes(b, v) || affine_coef(&v->at, PICKED)) return 0;
     for (int i = n->n_axes - 1; i >= 0; i--) {
         const int axis = p->order[i];
-        const int64_t extent = n->axis[axis].extent, step = axis == p->lane ? p->count[axis] * b->target->lanes : i >= n->n_out ? extent : p->count[axis];
+        const bool reads = v->axes >> axis & 1, sums = axis >= n->n_out;
+        const int64_t extent = n->axis[axis].extent, step = sums ? extent : axis == p->lane ? p->count[axis] * b->target->lanes : p->count[axis];
         const int64_t steps = (extent + step - 1) / step;
-        if (!(v->axes >> axis & 1)) {
-            if (!next) tiles *= i < n->n_out ? steps : 1;
-            continue;
-        }
-        all *= extent;
-        if (!next) block *= step;
-        if (!next && steps > 1) next = step * affine_coef(&v->at, axis);
+        if (reads) all *= extent;
+        if (next) continue;
+        if (!reads) tiles *= steps;
+        else if (steps > 1) next = step * affine_coef(&v->at, axis);
+        if (reads) block *= step;
     }
     return tiles > 1 && tiles <= NEXT_TILES && block <= NEXT_MOST && all > NEXT_LEAST ? next : 0;
 }
@@ -207,12 +215,9 @@ static void write_next_blocks(Body *b)
 {
     for (int i = 0; i < b->nest->value.n; i++) {
         Value next = b->nest->value.at[i];
-        const int64_t ahead = next_block(b, &b->nest->value.at[i]);
-        int at[AXES_MAX] = {0};
-        if (!ahead) continue;
+        const int64_t ahead = next_block(b, i);
         next.at.offset += ahead;
-        do if (at[b->plan.lane] * b->target->lanes % LINE == 0) write_line(&b->w, "PREFETCH_L2(%s);", value_address(b, &next, at));
-        while (instance_next(b, next.axes, at));
+        if (ahead) write_hints(b, "PREFETCH_L2", &next);
     }
 }
 

@@ -1,8 +1,6 @@
 /* func.c -- one kernel as one static C function; kernels with the same text share it. */
 #include "code.h"
 
-#include <string.h>
-
 enum { PART_CYCLES = 4000 };         /* least work of a thread: many times what it costs to hand it over */
 
 const char *c_type(DType t, bool f64)

@@ -218,6 +218,8 @@ double node_real(const Node *n, AttrName name);
 /* A constant whose elements all equal one number (through broadcast and reshape): true and the number. */
 bool node_is_number(const Node *n, double *value);
 bool op_is_elementwise(Op op);                               /* unary, binary, where, cast */
+/* Marks, by place in the graph, all that the marked nodes are made of. */
+void graph_mark_operands(const Graph *g, bool *marked);
 
 /* ---- changing ---- */
 

@@ -45,6 +45,12 @@ bool node_is_number(const Node *n, double *value)
     return true;
 }
 
+void graph_mark_operands(const Graph *g, bool *marked)
+{
+    for (int i = g->node.n - 1; i >= 0; i--)
+        for (int k = 0; marked[i] && k < g->node.at[i]->n_in; k++) marked[g->node.at[i]->in[k]->id] = true;
+}
+
 bool root_updates(const Root *loss, const Node *param)
 {
     bool listed = !loss->chooses;

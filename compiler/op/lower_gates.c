@@ -1,5 +1,6 @@
 /* lower_gates.c -- what reads several parts of a contraction's result at one point (the gates of an LSTM or a GRU, halves of a
-   gated unit) is computed in its kernel: the sums of the parts stay side by side in registers. */
+   gated unit) is computed in its kernel: the sums of the parts stay side by side in registers. So is what several kernels read of it
+   at the point where it is made: one part. */
 #include "lower.h"
 
 enum {
@@ -21,7 +22,7 @@ typedef struct Group {
     Kernel *maker;
     int at, n;                     /* the maker's place; users */
     int user[USERS_MAX];
-    int split;                     /* the axis that is parts of `size` */
+    int split;                     /* the axis that is parts of `size`; -1: one part */
     int64_t size;
     int parts;
 } Group;
@@ -83,7 +84,7 @@ static bool is_wanted(const Gates *g, const Buffer *b)
 
 /* ---- whether ---- */
 
-/* The user has the maker's out axes, but for one that it sees in parts. */
+/* The user has the maker's out axes, but perhaps for one that it sees in parts. */
 static bool find_split(Group *g, const Kernel *user)
 {
     const Kernel *k = g->maker;
@@ -99,8 +100,7 @@ static bool find_split(Group *g, const Kernel *user)
         g->size = part;
         g->parts = (int)(all / part);
     }
-    if (g->split < 0) return true;
-    return 8 * ((g->size + LANES - 1) / LANES * LANES) <= 9 * g->size;
+    return g->split < 0 || 8 * ((g->size + LANES - 1) / LANES * LANES) <= 9 * g->size;
 }
 
 /* The part that a load of the maker's result reads at each point; -1 where it is not one part. */
@@ -169,6 +169,7 @@ static bool find_group(const Gates *gates, int at, Group *g)
         const Group before = *g;
         const bool waits = i + 1 < reader->n;
         if (gates->gone[reader->at[i]] || reads(gates, at, user->out) || !find_split(g, user)) return false;
+        /* Updates join the gradient that they read by themselves. */
         if (g->split < 0 && is_wanted(gates, buffer_memory(user->out))) return false;
         if (waits && gates->writer[buffer_memory(user->out)->id] != reader->at[i]) return false;
         if (i && (before.split != g->split || before.size != g->size)) return false;

@@ -7,13 +7,13 @@
 enum {
     LINE = 16,
     LINES = 4,                     /* of gates for one row: sums enough to hide that each waits for the last */
-    FEW_ROWS = 3, STEPS_LEAST = 16, ROWS_COPIED = 2
+    FEW_ROWS = 3, STEPS_LEAST = 16, ROWS_COPIED = 2, BYTES_LEAST = 32 << 10
 };
 
 /* Units of a block where one row, two or three, or more read it, as targets of so many lanes at most do best; and the least bytes of weights
    that one row reads better so: what the second cache holds comes as fast from rows of any length where it has 1 MB. */
 typedef struct Blocks { int most_lanes, one, few, many; int64_t least_bytes; } Blocks;
-static const Blocks blocks[] = { { 8, 64, 32, 16, 32 << 10 }, { LINE, 64, 128, 32, 1 << 20 } };
+static const Blocks blocks[] = { { 8, 64, 32, 16, BYTES_LEAST }, { LINE, 64, 128, 32, 1 << 20 } };
 
 /* Of the packed weights. */
 enum { BLOCK, STEP, PART, LANE, PACKED };
@@ -122,15 +122,14 @@ static List find_weights(Lower *l, Reader *reader)
 /* Units of a block; 0: the rows stay as they are. */
 static int64_t choose_lanes(const LowerOptions *o, const Weights *w)
 {
-    const Blocks *b = &blocks[!o->lanes || o->lanes > blocks[0].most_lanes];
+    const Blocks *b = blocks;
     const bool one = w->rows == 1;
-    int64_t lanes = one ? b->one : w->rows <= FEW_ROWS ? b->few : b->many, least = one ? b->least_bytes : blocks[0].least_bytes;
-    if (w->gates > 1) {
-        if (w->rows > ROWS_COPIED) return 0;
-        lanes = one && w->gates < LINES ? LINES / w->gates * LINE : LINE;
-        least = blocks[0].least_bytes;
-    }
-    return 4 * w->param->elements <= least || w->units % lanes || w->units <= lanes ? 0 : lanes;
+    while (b->most_lanes < (o->lanes ? o->lanes : LINE)) b++;
+    int64_t lanes = one ? b->one : w->rows <= FEW_ROWS ? b->few : b->many;
+    if (w->gates > 1) lanes = one && w->gates < LINES ? LINES / w->gates * LINE : LINE;
+    const int64_t least = one && w->gates == 1 ? b->least_bytes : BYTES_LEAST;
+    const bool fits = w->units % lanes == 0 && w->units > lanes && (w->gates == 1 || w->rows <= ROWS_COPIED);
+    return fits && 4 * w->param->elements > least ? lanes : 0;
 }
 
 static Buffer *packed_buffer(Lower *l, const Weights *w, BufferKind kind)

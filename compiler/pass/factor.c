@@ -25,8 +25,7 @@ static void mark_all(Factor *f)
     const Graph *g = f->g;
     for (int i = 0; i < g->root.n; i++)
         if (g->root.at[i].kind != ROOT_gradient && g->root.at[i].kind != ROOT_update) f->forward[g->root.at[i].node->id] = true;
-    for (int i = g->node.n - 1; i >= 0; i--)
-        for (int k = 0; f->forward[i] && k < g->node.at[i]->n_in; k++) f->forward[g->node.at[i]->in[k]->id] = true;
+    graph_mark_operands(g, f->forward);
     for (int i = 0; i < g->node.n; i++) {
         const Node *n = g->node.at[i];
         bool all = op_is_elementwise(n->op) || n->op == OP_broadcast || n->op == OP_constant;

@@ -9,8 +9,7 @@ static bool *needed_by(Graph *g, const Node *loss)
 {
     bool *need = NEW_ARRAY(g->arena, bool, g->node.n);
     need[loss->id] = true;
-    for (int i = g->node.n - 1; i >= 0; i--)
-        for (int k = 0; need[i] && k < g->node.at[i]->n_in; k++) need[g->node.at[i]->in[k]->id] = true;
+    graph_mark_operands(g, need);
     return need;
 }
 

@@ -80,7 +80,7 @@ static int gather_arguments(Resolver *r, const Ast *call, const Value *pipe, con
 }
 
 /* Which formal each argument is for; -1 after an error. */
-static int formal_of(Resolver *r, const Argument *a, int position, const char *const *formal, int n, const char *callee, Span span)
+static int formal_of(Resolver *r, const Argument *a, int position, const char *const *formal, int n, const char *callee)
 {
     if (!a->name) {
         if (position < n) return position;
@@ -92,7 +92,6 @@ static int formal_of(Resolver *r, const Argument *a, int position, const char *c
     const char *near = did_you_mean(a->name, formal, n);
     if (near) resolve_error(r, a->span, "`%s` has no argument `%s`; did you mean `%s`?", callee, a->name, near);
     else resolve_error(r, a->span, "`%s` has no argument `%s`", callee, a->name);
-    (void)span;
     return -1;
 }
 
@@ -103,7 +102,7 @@ bool bind_arguments(Resolver *r, const Ast *call, const Value *pipe, const Ast *
     bool bad = false;
     int count = gather_arguments(r, call, pipe, pipe_ast, a, ARGUMENTS_MAX, &bad);
     for (int i = 0; i < count; i++) {
-        int f = formal_of(r, &a[i], i, formal, n, call->text, call->span);
+        int f = formal_of(r, &a[i], i, formal, n, call->text);
         if (f < 0) return false;
         if (given[f]) {
             resolve_error(r, a[i].span, "the argument `%s` of `%s` is given twice", formal[f], call->text);

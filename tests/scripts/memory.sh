@@ -1,6 +1,6 @@
 #!/bin/sh
-# memory.sh -- the workspace of every example is as small as what is alive at once; a training step's within a fiftieth,
-# within a thirtieth with tiles of every convolution, an eighth where a scan of 64 steps keeps many tensors of different sizes.
+# memory.sh -- the workspace of every example is as small as what is alive at once; a training step's within a hundredth,
+# within a fiftieth or a thirtieth with tiles of every convolution, an eighth where a scan of 64 steps keeps many tensors of different sizes.
 . tests/script.sh
 for net in examples/*/*.net; do
     for train in "" --train; do
@@ -12,7 +12,7 @@ for net in examples/*/*.net; do
                     if ($i == "lower_bound_bytes") bound = $(i + 1)
                 }
                 n++
-                if (bytes < bound || bytes > bound * (net !~ /--train/ ? 1 : net ~ /char_(lstm|gru)/ ? 1.125 : net ~ /cifar/ ? 1.034 : 1.02)) { print "FAIL " net ": " bytes " bytes, the bound is " bound; bad = 1 }
+                if (bytes < bound || bytes > bound * (net !~ /--train/ ? 1 : net ~ /char_(lstm|gru)/ ? 1.125 : net ~ /cifar/ ? 1.034 : net ~ /resnet8/ ? 1.02 : 1.01)) { print "FAIL " net ": " bytes " bytes, the bound is " bound; bad = 1 }
             }
             END { if (!n) print "FAIL " net ": no workspace"; else if (!bad) print "ok " net }'
     done

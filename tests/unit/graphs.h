@@ -2,11 +2,9 @@
 #ifndef TEST_GRAPHS_H
 #define TEST_GRAPHS_H
 
-#include "../../compiler/pass/pass.h"
+#include "models.h"
 
-#include <check.h>
 #include <math.h>
-#include <string.h>
 
 /* Values of the leaves: made at the first call for a name, kept so that a test may change them. */
 typedef struct Leaf { const char *name; double *value; } Leaf;
@@ -47,17 +45,10 @@ static inline Graph *test_graph(Arena *a, Diag *d, Mode mode)
     return graph_new(a, d, "test", mode, 2);
 }
 
-/* What a net of a file is for that mode and a batch of 2, behind the pass `until`, without the pass `without` (NULL: with all). */
-static inline Graph *test_net(Arena *a, const char *path, const char *net, Mode mode, const char *without, const char *until)
+/* What a net of the model is for that mode and a batch of 2, behind the pass `until`, without the pass `without` (NULL: with all). */
+static inline Graph *test_net(Arena *a, Model *m, const char *net, Mode mode, const char *without, const char *until)
 {
-    int status = 0;
-    Sources *sources = NEW(a, Sources);
-    Diag *d = NEW(a, Diag);
     TrainPlan *plan = NEW(a, TrainPlan);
-    sources->arena = a;
-    *d = (Diag){ .sources = sources, .out = stderr };
-    Model *m = model_read(a, d, sources, path, &status);
-    ck_assert_ptr_nonnull(m);
     ResolveOptions options = { .mode = mode, .batch = 2 };
     ck_assert(mode != MODE_train || resolve_train(m, &options, net, plan));
     Graph *g = resolve(m, &options);

@@ -2,11 +2,9 @@
    behind the end of a sequence has none in anything. */
 #include "../../compiler/cli/fill.h"
 #include "../../compiler/pipeline.h"
+#include "models.h"
 
-#include <check.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 enum { STEPS = 7, SEEN = 4, WIDTH = 12, BATCH = 3 };
 
@@ -35,19 +33,12 @@ static Arena *arena;
 
 static void compile_and_open(const char *text, Unit *unit, Host *h)
 {
-    static Sources sources;
-    static Diag d;
     TrainPlan plan;
-    const char *path = arena_printf(arena, "build/attention-%d.net", (int)getpid()), *why;
     int status = 0;
-    sources = (Sources){.arena = arena};
-    d = (Diag){.sources = &sources, .out = stderr};
-    ck_assert_msg(file_write(arena, path, text, strlen(text), &why), "%s", why);
-    Model *m = model_read(arena, &d, &sources, path, &status);
-    unlink(path);
+    Model *m = test_model_of(arena, text);
     CompileOptions o = {.resolve = {.mode = MODE_train, .batch = BATCH}, .train = true, .train_batch = BATCH, .no_forward = true,
                         .no_evaluate = true, .no_step = true, .target = target_find("native")};
-    ck_assert(m && !d.errors && compile(m, &o, unit, &plan, &status));
+    ck_assert(compile(m, &o, unit, &plan, &status));
     ck_assert_int_eq(host_open(h, arena, unit), 0);
     fill_params(h, 1);
     fill_inputs(h, PROGRAM_gradient, 2);

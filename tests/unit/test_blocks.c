@@ -1,12 +1,11 @@
 /* test_blocks.c -- the gradients of every net of tests/blocks against central differences, interpreted in double; and that
    no operator and no block of the prelude is without a net that is run three ways, and no block without golden values. */
 #include "../../compiler/pipeline.h"
+#include "models.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { BATCH = 3, ENTRIES = 8 };
 
@@ -38,22 +37,10 @@ static void find_nets(Arena *a, const char *directory)
     if (paths.at.n > before) qsort(paths.at.at + before, (size_t)(paths.at.n - before), sizeof *paths.at.at, by_name);
 }
 
-static Model *open_model(const char *path)
-{
-    Sources *sources = NEW(arena, Sources);
-    *sources = (Sources){.arena = arena};
-    Diag *d = NEW(arena, Diag);
-    *d = (Diag){.sources = sources, .out = stderr};
-    int status = 0;
-    Model *m = model_read(arena, d, sources, path, &status);
-    ck_assert_msg(m && !d->errors, "%s does not parse", path);
-    return m;
-}
-
 static Graph *open_graph(const char *path, Mode mode)
 {
     ResolveOptions as = {.mode = mode, .batch = BATCH};
-    Graph *g = resolve(open_model(path), &as);
+    Graph *g = resolve(test_model(arena, path), &as);
     ck_assert_msg(g != NULL, "%s does not resolve", path);
     return g;
 }
@@ -149,7 +136,7 @@ static void mark_net(const char *path, Mode mode, bool *seen)
 {
     TrainPlan plan;
     ResolveOptions as = {.mode = mode, .batch = BATCH};
-    Model *m = open_model(path);
+    Model *m = test_model(arena, path);
     Graph *g = resolve(m, &as);
     ck_assert(g && resolve_train(m, &as, g->net, &plan));
     PassContext context = {.plan = &plan};

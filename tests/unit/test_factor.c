@@ -1,8 +1,6 @@
 /* test_factor.c -- a factor of a gradient that reads several tensors is kept from the forward pass, and every gradient stays what it was. */
 #include "graphs.h"
 
-#include <unistd.h>
-
 static const struct { const char *y; int factors; } cases[] = {
     { "gelu(h)", 1 },
     { "h + gelu(h)", 1 },
@@ -29,11 +27,7 @@ static const char net[] =
 
 static Graph *factored(Arena *a, const char *y, const char *without)
 {
-    const char *path = arena_printf(a, "build/factor-%d.net", (int)getpid()), *text = arena_printf(a, net, y), *why;
-    ck_assert_msg(file_write(a, path, text, strlen(text), &why), "%s", why);
-    Graph *g = test_net(a, path, "factored", MODE_train, without, "factor");
-    unlink(path);
-    return g;
+    return test_net(a, test_model_of(a, arena_printf(a, net, y)), "factored", MODE_train, without, "factor");
 }
 
 /* Before the loss, among what the forward pass makes. */

@@ -7,7 +7,7 @@ static Arena *arena;
 
 static Graph *stacked(Mode mode, const char *without, const char *until)
 {
-    return test_net(arena, "tests/nets/stacked.net", "stacked", mode, without, until);
+    return test_net(arena, test_model(arena, "tests/nets/stacked.net"), "stacked", mode, without, until);
 }
 
 START_TEST(only_the_recurrence_stays)
@@ -41,8 +41,8 @@ END_TEST
 START_TEST(slices_have_one_gradient)
 {
     arena = arena_new();
-    Graph *before = test_net(arena, "tests/nets/causal.net", "causal", MODE_train, "mask", "grad");
-    Graph *g = test_net(arena, "tests/nets/causal.net", "causal", MODE_train, "mask", "hoist");
+    Graph *before = test_net(arena, test_model(arena, "tests/nets/causal.net"), "causal", MODE_train, "mask", "grad");
+    Graph *g = test_net(arena, test_model(arena, "tests/nets/causal.net"), "causal", MODE_train, "mask", "hoist");
     ck_assert_int_eq(test_count(before, OP_pad), 6);
     ck_assert_int_eq(test_count(g, OP_pad), 0);
     ck_assert_int_eq(test_count(g, OP_concat), test_count(before, OP_concat) + 2);

@@ -1,8 +1,6 @@
 /* test_mask.c -- scores under a known mask are computed in blocks of rows where that saves a fifth, and every result stays what it was. */
 #include "graphs.h"
 
-#include <unistd.h>
-
 /* x: 160 steps of 8. Products of y besides those for scores and what they weigh: `beside`. */
 static const struct { const char *y; int beside, blocks; } cases[] = {
     { "x -> attention(2, causal=true)", 2, 2 },
@@ -27,11 +25,7 @@ static const char net[] =
 
 static Graph *masked(Arena *a, const char *y, Mode mode, const char *without, const char *until)
 {
-    const char *path = arena_printf(a, "build/mask-%d.net", (int)getpid()), *text = arena_printf(a, net, y), *why;
-    ck_assert_msg(file_write(a, path, text, strlen(text), &why), "%s", why);
-    Graph *g = test_net(a, path, "masked", mode, without, until);
-    unlink(path);
-    return g;
+    return test_net(a, test_model_of(a, arena_printf(a, net, y)), "masked", mode, without, until);
 }
 
 START_TEST(blocks_of_rows)

@@ -1,12 +1,10 @@
 /* test_reference.c -- the prelude's blocks against numbers that another implementation computed: tests/golden/blocks.txt,
    made by tests/reference/blocks.py. Outputs as at inference; loss and gradients as in training. */
 #include "../../compiler/pipeline.h"
+#include "models.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 enum { BATCH = 3, CASES_MAX = 256 };
 
@@ -68,17 +66,7 @@ static Model *model_of(const Case *c)
     Text net = {.arena = arena};
     text_printf(&net, "net c {\n input x : f32[%s]\n input k : i32 in 0..6\n param p : f32[%s] = 0\n", c->shape, c->shape);
     text_printf(&net, " z = x + p\n y = %s\n output y\n loss mean(y * y) + mean(y)\n}\n", c->expression);
-    Sources *sources = NEW(arena, Sources);
-    *sources = (Sources){.arena = arena};
-    Diag *d = NEW(arena, Diag);
-    *d = (Diag){.sources = sources, .out = stderr};
-    const char *path = arena_printf(arena, "build/reference-%d.net", (int)getpid()), *why;
-    int status = 0;
-    ck_assert_msg(file_write(arena, path, net.s, net.n, &why), "%s", why);
-    Model *m = model_read(arena, d, sources, path, &status);
-    unlink(path);
-    ck_assert_msg(m && !d->errors, "%s does not parse", c->name);
-    return m;
+    return test_model_of(arena, text_string(&net));
 }
 
 static void compare(const Case *c, const char *kind, const char *name, const double *got, int64_t n)

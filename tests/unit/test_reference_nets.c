@@ -3,11 +3,10 @@
    mode=all compiled in double and for every target that this machine runs. */
 #include "../../compiler/cli/host.h"
 #include "../../compiler/pipeline.h"
+#include "models.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { BATCH = 3, STEPS = 10 };
 
@@ -18,16 +17,12 @@ typedef struct Tolerance { double output, gradient, loss; } Tolerance;
 static const Tolerance exact = {1e-9, 1e-9, 1e-9}, single = {1e-5, 1e-3, 1e-5};
 
 static Arena *arena;
-static Sources sources;
-static Diag diag;
 static Tensors tensors;            /* of the reference */
 static const char *net;            /* which net in which way: for messages */
 
 static void setup(void)
 {
     arena = arena_new();
-    sources = (Sources){.arena = arena};
-    diag = (Diag){.sources = &sources, .out = stderr};
 }
 
 static void teardown(void) { arena_free(arena); }
@@ -37,8 +32,7 @@ static Model *open_net(int i, const char *way)
     const char *why = "";
     int status = 0;
     net = arena_printf(arena, "%s, %s", nets[i], way);
-    Model *m = model_read(arena, &diag, &sources, arena_printf(arena, "tests/reference/%s.net", nets[i]), &status);
-    ck_assert_msg(m && !diag.errors, "%s does not parse", nets[i]);
+    Model *m = test_model(arena, arena_printf(arena, "tests/reference/%s.net", nets[i]));
     ck_assert_msg(safetensors_load(arena, arena_printf(arena, "tests/reference/%s.safetensors", nets[i]), &tensors, &why, &status), "%s", why);
     return m;
 }

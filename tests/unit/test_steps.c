@@ -3,12 +3,10 @@
 #include "../../compiler/cli/fill.h"
 #include "../../compiler/cli/learn.h"
 #include "../../compiler/pipeline.h"
+#include "models.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 enum { STEPS = 100 };
 
@@ -81,19 +79,6 @@ static double interpret(const Graph *g, Values *v, uint64_t seed, uint64_t step)
     return loss;
 }
 
-static Model *model_of(Arena *a, const char *text, Sources *sources, Diag *d)
-{
-    const char *path = arena_printf(a, "build/steps-%d.net", (int)getpid()), *why;
-    int status = 0;
-    ck_assert_msg(file_write(a, path, text, strlen(text), &why), "%s", why);
-    *sources = (Sources){.arena = a};
-    *d = (Diag){.sources = sources, .out = stderr};
-    Model *m = model_read(a, d, sources, path, &status);
-    unlink(path);
-    ck_assert_msg(m && !d->errors, "it does not parse:\n%s", text);
-    return m;
-}
-
 static double compiled_loss(const Host *h)
 {
     const HostProgram *p = &h->program[PROGRAM_step];
@@ -106,14 +91,12 @@ static double compiled_loss(const Host *h)
 START_TEST(losses_stay_together)
 {
     Arena *a = arena_new();
-    Sources sources;
-    Diag d;
     Unit unit;
     TrainPlan plan;
     Host h = {0};
     Values v = {.arena = a};
     int status = 0;
-    Model *m = model_of(a, nets[_i].text, &sources, &d);
+    Model *m = test_model_of(a, nets[_i].text);
     CompileOptions o = {.resolve = {.mode = MODE_train}, .train = true, .no_forward = true, .no_evaluate = true,
                         .no_gradient = true, .target = target_find("native")};
     ck_assert(compile(m, &o, &unit, &plan, &status));
@@ -159,10 +142,8 @@ typedef struct Trained { Graph *g; Values v; } Trained;
 
 static Trained trained(Arena *a, const char *text)
 {
-    Sources sources;
-    Diag d;
     TrainPlan plan;
-    Model *m = model_of(a, text, &sources, &d);
+    Model *m = test_model_of(a, text);
     ResolveOptions as = {.mode = MODE_train, .batch = 3};
     ck_assert(resolve_train(m, &as, "n", &plan));
     PassContext context = {.plan = &plan};

@@ -14,6 +14,7 @@
 /* Nothing is read before its turn: else compilers read ahead into registers that the sums need. */
 #define FENCE __asm__ volatile("" ::: "memory")
 
+/* Memory is asked for a line that is read soon. */
 #define PREFETCH(p) __builtin_prefetch(p)
 
 /* Into the second cache, and no nearer. */

@@ -165,9 +165,7 @@ static const Program *make_segments(Pipeline *p, const Making *m, int segments)
     lower.f64 = o->f64;
     lower.alone = p->alone;
     lower.lanes = context.lanes;
-    Program *program = graph_lower(g, m->name, &lower);
-    program_verify(program);
-    return program;
+    return graph_lower(g, m->name, &lower);
 }
 
 /* With as few segments as the budget of memory allows. */

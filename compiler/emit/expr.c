@@ -305,7 +305,24 @@ static bool wants_variable(const Body *b, const Value *v, int level, unsigned ax
     return false;
 }
 
-static bool needs_variable(const Body *b, int value)
+/* Who uses the values: of one that is used once, the only user; whether any user is no vector. */
+typedef struct Users { int *only; bool *scalar; } Users;
+
+static Users find_users(const Body *b)
+{
+    const Nest *n = b->nest;
+    Users u = {NEW_ARRAY(b->arena, int, n->value.n), NEW_ARRAY(b->arena, bool, n->value.n)};
+    for (int i = 0; i < n->value.n; i++) u.only[i] = -1;
+    for (int i = 0; i < n->value.n; i++)
+        for (int k = 0; k < expr_args[n->value.at[i].kind]; k++) {
+            const int used = n->value.at[i].arg[k];
+            u.only[used] = i;
+            u.scalar[used] |= !b->vector[i];
+        }
+    return u;
+}
+
+static bool needs_variable(const Body *b, const Users *u, int value)
 {
     const Nest *n = b->nest;
     const Value *v = &n->value.at[value];
@@ -314,10 +331,8 @@ static bool needs_variable(const Body *b, int value)
     if (v->uses > 1 || value == n->pick || plan_transposes(&b->plan, v)) return true;
     if (value == n->body && wants_variable(b, v, n->n_axes, all)) return true;
     if (value == n->result && wants_variable(b, v, n->n_out, out)) return true;
-    for (int i = 0; i < n->value.n; i++)
-        for (int k = 0; k < expr_args[n->value.at[i].kind]; k++)
-            if (n->value.at[i].arg[k] == value && wants_variable(b, v, n->value.at[i].level, n->value.at[i].axes)) return true;
-    return false;
+    const int user = u->only[value];
+    return user >= 0 && wants_variable(b, v, n->value.at[user].level, n->value.at[user].axes);
 }
 
 static bool is_vector(const Body *b, int value)
@@ -332,17 +347,6 @@ static bool is_vector(const Body *b, int value)
     return any || (!form[v->kind].infix && v->kind != EX_where && v->kind != EX_neg);
 }
 
-/* A broadcast load that only vectors use is broadcast once, where it is loaded. */
-static bool only_vectors_use(const Body *b, int value)
-{
-    const Nest *n = b->nest;
-    bool all = true;
-    for (int i = 0; i < n->value.n; i++)
-        for (int k = 0; k < expr_args[n->value.at[i].kind]; k++)
-            if (n->value.at[i].arg[k] == value) all &= b->vector[i];
-    return all && (value != n->body || b->acc_vector);
-}
-
 void body_name_values(Body *b)
 {
     Nest *n = b->nest;
@@ -350,15 +354,17 @@ void body_name_values(Body *b)
     b->vector = NEW_ARRAY(b->arena, bool, n->value.n);
     b->acc_vector = b->plan.lane >= 0;
     for (int i = 0; i < n->value.n; i++) b->vector[i] = is_vector(b, i);
+    const Users users = find_users(b);
     int loads = 0, others = 0;
     for (int i = 0; i < n->value.n; i++) {
-        if (!needs_variable(b, i)) continue;
+        if (!needs_variable(b, &users, i)) continue;
         bool load = n->value.at[i].kind == EX_load;
         if (i == n->pick) {
             b->name[i] = name_unique(&b->names, "row");
             continue;
         }
         b->name[i] = name_unique(&b->names, arena_printf(b->arena, load ? "x%d" : "t%d", load ? loads++ : others++));
-        if (load && lanes(b) > 1 && b->plan.lane >= 0 && !b->vector[i] && only_vectors_use(b, i)) b->vector[i] = true;
+        /* what only vectors use is broadcast once, where it is loaded */
+        if (load && lanes(b) > 1 && b->plan.lane >= 0 && !users.scalar[i] && (i != n->body || b->acc_vector)) b->vector[i] = true;
     }
 }

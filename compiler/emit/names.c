@@ -19,7 +19,7 @@ static const char *const reserved[] = {
 static bool is_reserved(const char *s)
 {
     for (size_t i = 0; i < LENGTH(reserved); i++)
-        if (!strcmp(reserved[i], s)) return true;
+        if (reserved[i][0] == s[0] && !strcmp(reserved[i], s)) return true;
     return false;
 }
 

@@ -5,31 +5,32 @@ Affine affine_constant(int64_t offset) { return (Affine){.offset = offset}; }
 
 Affine affine_axis(int axis) { return (Affine){.n = 1, .term = {{axis, 1}}}; }
 
-static void term_push(Affine *x, int axis, int64_t coef)
+void affine_add_scaled(Affine *sum, const Affine *x, int64_t by)
 {
-    if (!coef) return;
-    if (x->n == AFFINE_TERMS) internal_error("affine", "more than %d axes in one index", AFFINE_TERMS);
-    x->term[x->n].axis = axis;
-    x->term[x->n++].coef = coef;
-}
-
-/* Merges two sorted lists of terms. */
-Affine affine_add(Affine x, Affine y)
-{
-    Affine sum = {.offset = x.offset + y.offset};
-    for (int i = 0, j = 0; i < x.n || j < y.n;) {
-        if (j == y.n || (i < x.n && x.term[i].axis < y.term[j].axis)) {
-            term_push(&sum, x.term[i].axis, x.term[i].coef);
-            i++;
-        } else if (i == x.n || y.term[j].axis < x.term[i].axis) {
-            term_push(&sum, y.term[j].axis, y.term[j].coef);
-            j++;
-        } else {
-            term_push(&sum, x.term[i].axis, x.term[i].coef + y.term[j].coef);
-            i++, j++;
+    sum->offset += x->offset * by;
+    for (int i = 0, at = 0; i < x->n; i++) {
+        const int axis = x->term[i].axis;
+        const int64_t coef = x->term[i].coef * by;
+        while (at < sum->n && sum->term[at].axis < axis) at++;
+        const bool there = at < sum->n && sum->term[at].axis == axis;
+        if (there && sum->term[at].coef + coef) {
+            sum->term[at].coef += coef;
+        } else if (there) {
+            sum->n--;
+            for (int k = at; k < sum->n; k++) sum->term[k] = sum->term[k + 1];
+        } else if (coef) {
+            if (sum->n == AFFINE_TERMS) internal_error("affine", "more than %d axes in one index", AFFINE_TERMS);
+            for (int k = sum->n++; k > at; k--) sum->term[k] = sum->term[k - 1];
+            sum->term[at].axis = axis;
+            sum->term[at].coef = coef;
         }
     }
-    return sum;
+}
+
+Affine affine_add(Affine x, Affine y)
+{
+    affine_add_scaled(&x, &y, 1);
+    return x;
 }
 
 Affine affine_scale(Affine x, int64_t by)

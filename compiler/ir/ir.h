@@ -41,6 +41,7 @@ Affine affine_constant(int64_t offset);
 Affine affine_axis(int axis);                             /* the axis itself */
 Affine affine_add(Affine x, Affine y);
 Affine affine_scale(Affine x, int64_t by);
+void affine_add_scaled(Affine *sum, const Affine *x, int64_t by);
 bool affine_equal(const Affine *x, const Affine *y);
 int64_t affine_coef(const Affine *x, int axis);           /* 0 when the axis has no part */
 /* Smallest and largest value over axes of the given extents. */

@@ -5,7 +5,7 @@ Affine buffer_address(const Buffer *b, const Affine *index)
 {
     if (b->n_digits) internal_error("buffer_address", "%s lies in digits", b->name);
     Affine address = affine_constant(b->origin);
-    for (int d = 0; d < b->shape.rank; d++) address = affine_add(address, affine_scale(index[d], b->stride[d]));
+    for (int d = 0; d < b->shape.rank; d++) affine_add_scaled(&address, &index[d], b->stride[d]);
     return address;
 }
 

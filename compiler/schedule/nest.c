@@ -5,8 +5,8 @@
 
 static bool value_equal(const Value *x, const Value *y)
 {
-    return x->kind == y->kind && memcmp(&x->number, &y->number, sizeof x->number) == 0 && x->buffer == y->buffer &&
-           x->key == y->key && affine_equal(&x->at, &y->at) && !memcmp(x->arg, y->arg, sizeof x->arg);
+    return x->kind == y->kind && x->at.offset == y->at.offset && x->arg[0] == y->arg[0] && !memcmp(x->arg, y->arg, sizeof x->arg) &&
+           !memcmp(&x->number, &y->number, sizeof x->number) && x->buffer == y->buffer && x->key == y->key && affine_equal(&x->at, &y->at);
 }
 
 static int value_add(Arena *a, Nest *n, const Value *v)

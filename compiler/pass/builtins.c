@@ -124,7 +124,7 @@ static Value call_extreme(Call *c)
     return elementwise2(c, max ? OP_max : OP_min, 0, 1);
 }
 
-/* The first index that holds the largest: min over where(x == max, index, size). */
+/* The first index that holds the largest, an i32: min over where(x == max, index, size). */
 static Value call_argmax(Call *c)
 {
     Graph *g = c->r->graph;
@@ -149,7 +149,7 @@ static Value call_argmax(Call *c)
     Node *largest = node_broadcast(g, node_reduce(g, OP_reduce_max, x, axes, 1), x->shape, others, x->batched);
     Node *index = node_where(g, node_binary(g, OP_eq, x, largest), node_iota(g, x->shape, axis, x->batched),
                              node_number(g, (double)x->shape.dim[axis]));
-    return value_tensor(node_reduce(g, OP_reduce_min, index, axes, 1));
+    return value_tensor(node_cast(g, node_reduce(g, OP_reduce_min, index, axes, 1), DTYPE_i32));
 }
 
 /* ---- movement ---- */

@@ -2,7 +2,9 @@
 # examples.sh -- every example compiles to C that cc (and with mode=all clang) takes without a warning, in C and as a C++ header, the same
 # bytes each time; what learns from data of its own learns.
 . tests/script.sh
-strict="-std=c11 -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
+optimise=-O0
+[ "$mode" = all ] && optimise=-O1
+strict="-std=c11 $optimise -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 
 for file in examples/*/*.net; do
     net=$(basename "$file" .net)

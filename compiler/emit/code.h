@@ -151,7 +151,7 @@ const char *value_compute(const Body *b, int value, const int *at);
 const char *value_as_vector(const Body *b, int value, const int *at);
 const char *value_as_scalar(const Body *b, int value, const int *at);
 
-/* ---- parts of the files ---- */
+/* ---- api.c ---- */
 
 typedef struct ApiNames {          /* C names of the struct fields, and the hash of names, shapes and layouts */
     const char **weight, **state, **memory[MEMORIES];
@@ -162,10 +162,17 @@ enum { TRAIN_PROGRAMS = 3 };
 const Program *train_program(const Unit *u, int i);
 ApiNames api_names(const Unit *u);
 const char *api_header(const Unit *u, const ApiNames *names);
+
+/* ---- arguments.c ---- */
+
 /* One argument of an entry function, in order. */
 typedef enum ArgumentKind { ARG_weights, ARG_state, ARG_memory, ARG_input, ARG_gradient, ARG_output, ARG_call, ARG_workspace, ARG_threads } ArgumentKind;
 typedef struct Argument { ArgumentKind kind; const Buffer *buffer; const char *name; bool unread; } Argument;
 typedef struct Arguments { VEC(Argument) at; } Arguments;
+/* Whether it is forward, or the function for one step. */
+bool program_infers(const Unit *u, const Program *p);
+/* In front of the names of what belongs to the memory that a program has. */
+extern const char *const memory_prefix[MEMORIES];
 /* `unread`: an input that no kernel of the program reads; forward leaves it out. */
 Arguments api_arguments(const Unit *u, const Program *p);
 /* An input that inference does not take. */
@@ -176,6 +183,8 @@ const char *api_argument(const Unit *u, const Program *p, const Argument *a);
 const char *api_prototype(const Unit *u, const Program *p);
 /* "w, image, probs, workspace" */
 const char *api_call_arguments(const Unit *u, const Program *p);
+
+/* ---- parts of the files ---- */
 
 const char *constants_text(Functions *f, const Program *const *p, int n, Names *names);
 /* `all`: the programs of the same file, which share its tables. */

@@ -1,14 +1,8 @@
 /* builtin_contract.c -- convolution, pooling and linear layers as contractions and windows. */
-#include "value.h"
+#include "builtins.h"
 
 #include <math.h>
 #include <string.h>
-
-Value call_convolve(Call *c);
-Value call_convolve_transpose(Call *c);
-Value call_window_max(Call *c);
-Value call_window_sum(Call *c);
-Value call_linear(Call *c);
 
 /* Arguments of a window over the spatial dimensions. */
 typedef struct Geometry {

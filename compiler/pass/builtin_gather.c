@@ -1,9 +1,7 @@
 /* builtin_gather.c -- rows of a table by an index: gather(table, i) and table[i]. */
-#include "value.h"
+#include "builtins.h"
 
 #include <string.h>
-
-Value call_gather(Call *c);
 
 /* The index as one into the tables of all samples, one behind the other: held inside each before they are. */
 static Node *index_of_all(Graph *g, Node *index, int64_t rows)

@@ -1,11 +1,15 @@
 /* builtins.c -- the functions that blocks are written with. */
-#include "value.h"
+#include "builtins.h"
 
 #include <math.h>
 #include <string.h>
 
-static Node *tensor(Call *c, int i) { return value_to_node(c->r, c->arg[i], c->at[i], arena_printf(c->r->arena, "the operand of `%s`", c->name), true); }
-static Node *tensor_any(Call *c, int i) { return value_to_node(c->r, c->arg[i], c->at[i], arena_printf(c->r->arena, "the operand of `%s`", c->name), false); }
+static Node *operand_of(Call *c, int i, bool real)
+{
+    return value_to_node(c->r, c->arg[i], c->at[i], arena_printf(c->r->arena, "the operand of `%s`", c->name), real);
+}
+Node *operand(Call *c, int i) { return operand_of(c, i, true); }
+Node *operand_any(Call *c, int i) { return operand_of(c, i, false); }
 
 /* ---- elementwise ---- */
 
@@ -18,15 +22,15 @@ static Value call_unary(Call *c)
     while (op < OP_COUNT && (!op_is_function(op) || strcmp(op_info[op].name, c->name))) op++;
     if (value_is_number(c->arg[0])) {
         double y = unary_function(op)(value_number(c->arg[0]));
-        return op == OP_floor ? value_int((int64_t)y) : value_real(y);
+        return op == OP_floor && fabs(y) < 0x1p63 ? value_int((int64_t)y) : value_real(y);
     }
-    Node *x = tensor(c, 0);
+    Node *x = operand(c, 0);
     return x ? value_tensor(node_unary(c->r->graph, op, x)) : value_poison();
 }
 
 static Value elementwise2(Call *c, Op op, int i, int k)
 {
-    Node *x = tensor(c, i), *y = tensor(c, k);
+    Node *x = operand(c, i), *y = operand(c, k);
     if (!x || !y || !resolve_broadcast(c->r, &x, &y, c->span, arena_printf(c->r->arena, "`%s`", c->name))) return value_poison();
     return value_tensor(node_binary(c->r->graph, op, x, y));
 }
@@ -37,7 +41,7 @@ static Value call_where(Call *c)
 {
     Node *x[3];
     for (int i = 0; i < 3; i++)
-        if (!(x[i] = tensor(c, i))) return value_poison();
+        if (!(x[i] = operand(c, i))) return value_poison();
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < i; k++)
             if (!resolve_broadcast(c->r, &x[k], &x[i], c->span, "`where`")) return value_poison();
@@ -46,7 +50,7 @@ static Value call_where(Call *c)
 
 static Value call_cast(Call *c)
 {
-    Node *x = tensor_any(c, 0);
+    Node *x = operand_any(c, 0);
     if (!x || c->arg[1].kind != VALUE_dtype) {
         if (x) resolve_error(c->r, c->at[1], "`cast` needs a type, f32, i32 or u8, not %s", value_text(c->r->arena, c->arg[1]));
         return value_poison();
@@ -56,7 +60,7 @@ static Value call_cast(Call *c)
 
 static Value call_stop_gradient(Call *c)
 {
-    Node *x = tensor(c, 0);
+    Node *x = operand(c, 0);
     return x ? value_tensor(node_unary(c->r->graph, OP_stop_gradient, x)) : value_poison();
 }
 
@@ -104,7 +108,7 @@ static Value call_reduce(Call *c)
     int64_t axes[RANK_MAX];
     int n;
     bool keep = false;
-    Node *x = tensor(c, 0);
+    Node *x = operand(c, 0);
     if (!x || !reduce_axes(c, x, axes, &n)) return value_poison();
     if (c->given[2] && !value_to_bool(c->r, c->arg[2], c->at[2], "keep", &keep)) return value_poison();
     Node *y = reduce_op(c->r->graph, c->name, x, axes, n);
@@ -128,7 +132,7 @@ static Value call_extreme(Call *c)
 static Value call_argmax(Call *c)
 {
     Graph *g = c->r->graph;
-    Node *x = tensor(c, 0);
+    Node *x = operand(c, 0);
     if (!x) return value_poison();
     int axis = x->shape.rank - 1;
     if (sample_shape(x).rank == 0 || (c->given[1] && !sample_axis(c->r, x, c->arg[1], c->at[1], &axis))) {
@@ -150,245 +154,6 @@ static Value call_argmax(Call *c)
     Node *index = node_where(g, node_binary(g, OP_eq, x, largest), node_iota(g, x->shape, axis, x->batched),
                              node_number(g, (double)x->shape.dim[axis]));
     return value_tensor(node_cast(g, node_reduce(g, OP_reduce_min, index, axes, 1), DTYPE_i32));
-}
-
-/* ---- movement ---- */
-
-static Shape batch_shape(const Node *x, Shape s)
-{
-    if (!x->batched) return s;
-    Shape full = {.rank = s.rank + 1, .dim = {x->shape.dim[0]}};
-    memcpy(full.dim + 1, s.dim, (size_t)s.rank * sizeof *s.dim);
-    return full;
-}
-
-static Value call_reshape(Call *c)
-{
-    Node *x = tensor_any(c, 0);
-    Shape s;
-    if (!x || !value_to_shape(c->r, &c->arg[1], 1, c->at[1], &s)) return value_poison();
-    if (shape_elements(s) != shape_elements(sample_shape(x))) {
-        resolve_error(c->r, c->span, "`reshape`: %s has %lld elements, but %s has %lld", shape_text(c->r->arena, sample_shape(x)),
-                      (long long)shape_elements(sample_shape(x)), shape_text(c->r->arena, s), (long long)shape_elements(s));
-        diag_note(c->r->diag, x->span, "%s comes from here", shape_text(c->r->arena, sample_shape(x)));
-        return value_poison();
-    }
-    return value_tensor(node_reshape(c->r->graph, x, batch_shape(x, s)));
-}
-
-static Value call_transpose(Call *c)
-{
-    Node *x = tensor_any(c, 0);
-    if (!x) return value_poison();
-    int rank = sample_shape(x).rank;
-    int64_t axes[RANK_MAX] = {0}, own[RANK_MAX];
-    bool seen[RANK_MAX] = {false};
-    if (!value_to_ints(c->r, c->arg[1], c->at[1], "the order of axes", rank, -rank, rank - 1, own)) return value_poison();
-    for (int d = 0; d < rank; d++) {
-        int64_t a = own[d] < 0 ? own[d] + rank : own[d];
-        if (seen[a]) {
-            resolve_error(c->r, c->at[1], "the order of axes names axis %lld twice", (long long)a);
-            return value_poison();
-        }
-        seen[a] = true;
-        axes[d + x->batched] = a + x->batched;
-    }
-    return value_tensor(node_transpose(c->r->graph, x, axes));
-}
-
-static Value call_concat(Call *c)
-{
-    Value v = c->arg[0];
-    if (v.kind != VALUE_list || v.n == 0 || v.n > 1024) {
-        resolve_error(c->r, c->at[0], "`concat` takes a list of tensors, not %s", value_text(c->r->arena, v));
-        return value_poison();
-    }
-    Node **x = NEW_ARRAY(c->r->arena, Node *, v.n);
-    bool batched = false;
-    for (int i = 0; i < v.n; i++) {
-        if (!(x[i] = value_to_node(c->r, v.item[i], c->at[0], "`concat`", true))) return value_poison();
-        batched |= x[i]->batched;
-    }
-    int axis = 0;
-    Value zero = value_int(0);
-    if (!sample_axis(c->r, x[0], c->given[1] ? c->arg[1] : zero, c->given[1] ? c->at[1] : c->span, &axis)) return value_poison();
-    axis += batched - x[0]->batched;
-    for (int i = 0; i < v.n; i++) {
-        Shape a = sample_shape(x[0]), b = sample_shape(x[i]);
-        bool fits = a.rank == b.rank;
-        for (int d = 0; fits && d < a.rank; d++) fits = a.dim[d] == b.dim[d] || d + batched == axis;
-        if (!fits) {
-            resolve_error(c->r, c->span, "`concat`: the shapes %s and %s differ in more than axis %d", shape_text(c->r->arena, a),
-                          shape_text(c->r->arena, b), axis - batched);
-            diag_note(c->r->diag, x[i]->span, "%s comes from here", shape_text(c->r->arena, b));
-            return value_poison();
-        }
-        if (batched && !x[i]->batched) {
-            int64_t axes[RANK_MAX];
-            Shape full = {.rank = b.rank + 1, .dim = {c->r->graph->batch}};
-            for (int d = 0; d < b.rank; d++) full.dim[d + 1] = b.dim[d], axes[d] = d + 1;
-            x[i] = node_broadcast(c->r->graph, x[i], full, axes, true);
-        }
-    }
-    return value_tensor(node_concat(c->r->graph, x, v.n, axis));
-}
-
-/* split(x, n, axis=0): n equal parts. */
-static Value call_split(Call *c)
-{
-    Node *x = tensor_any(c, 0);
-    int64_t n;
-    int axis;
-    if (!x || !value_to_int(c->r, c->arg[1], c->at[1], "the number of parts", 1, 1024, &n)) return value_poison();
-    if (!sample_axis(c->r, x, c->given[2] ? c->arg[2] : value_int(0), c->span, &axis)) return value_poison();
-    if (x->shape.dim[axis] % n) {
-        resolve_error(c->r, c->span, "`split`: %lld does not divide into %lld equal parts", (long long)x->shape.dim[axis], (long long)n);
-        return value_poison();
-    }
-    Value parts = {.kind = VALUE_tuple, .n = (int)n, .item = NEW_ARRAY(c->r->arena, Value, n)};
-    for (int64_t i = 0; i < n; i++) {
-        int64_t start[RANK_MAX] = {0};
-        Shape box = x->shape;
-        box.dim[axis] /= n;
-        start[axis] = i * box.dim[axis];
-        parts.item[i] = value_tensor(node_slice(c->r->graph, x, start, box));
-    }
-    return parts;
-}
-
-/* pad(x, low, high=low, value=0) */
-static Value call_pad(Call *c)
-{
-    Node *x = tensor(c, 0);
-    if (!x) return value_poison();
-    int rank = sample_shape(x).rank;
-    int64_t low[RANK_MAX] = {0}, high[RANK_MAX] = {0};
-    double value = 0;
-    if (!value_to_ints(c->r, c->arg[1], c->at[1], "padding", rank, 0, 1 << 20, low + x->batched)) return value_poison();
-    memcpy(high, low, sizeof high);
-    if (c->given[2] && !value_to_ints(c->r, c->arg[2], c->at[2], "padding", rank, 0, 1 << 20, high + x->batched)) return value_poison();
-    if (c->given[3] && !value_to_real(c->r, c->arg[3], c->at[3], "the pad value", &value)) return value_poison();
-    Shape s = x->shape;
-    for (int d = 0; d < s.rank; d++) s.dim[d] += low[d] + high[d];
-    if (shape_elements(s) < 0) {
-        resolve_error(c->r, c->span, "the padded tensor %s is too large", shape_text(c->r->arena, s));
-        return value_poison();
-    }
-    return value_tensor(node_pad(c->r->graph, x, low, high, value));
-}
-
-/* slice(x, start, size): a box. */
-static Value call_slice(Call *c)
-{
-    Node *x = tensor_any(c, 0);
-    if (!x) return value_poison();
-    Shape own = sample_shape(x), box = x->shape;
-    int64_t start[RANK_MAX] = {0};
-    if (!value_to_ints(c->r, c->arg[1], c->at[1], "the start", own.rank, 0, INT32_MAX, start + x->batched) ||
-        !value_to_ints(c->r, c->arg[2], c->at[2], "the size", own.rank, 1, INT32_MAX, box.dim + x->batched)) return value_poison();
-    for (int d = 0; d < box.rank; d++)
-        if (start[d] + box.dim[d] > x->shape.dim[d]) {
-            resolve_error(c->r, c->span, "`slice` leaves the tensor %s", shape_text(c->r->arena, own));
-            return value_poison();
-        }
-    return value_tensor(node_slice(c->r->graph, x, start, box));
-}
-
-static Value call_reverse(Call *c)
-{
-    Node *x = tensor(c, 0);
-    int axis;
-    if (!x || !sample_axis(c->r, x, c->arg[1], c->at[1], &axis)) return value_poison();
-    int64_t axes[1] = {axis};
-    return value_tensor(node_reverse(c->r->graph, x, axes, 1));
-}
-
-/* ---- making tensors ---- */
-
-static Value filled(Call *c, double number)
-{
-    Shape s;
-    if (!c->given[0]) return (Value){.kind = VALUE_init, .init = {INIT_constant, number, 0}};
-    if (!value_to_shape(c->r, &c->arg[0], 1, c->span, &s)) return value_poison();
-    return value_tensor(node_fill(c->r->graph, number, s, false));
-}
-static Value call_zeros(Call *c) { return filled(c, 0); }
-static Value call_ones(Call *c) { return filled(c, 1); }
-
-static Value call_fill(Call *c)
-{
-    double number;
-    Shape s;
-    if (!value_to_real(c->r, c->arg[0], c->at[0], "what fills a tensor", &number)) return value_poison();
-    if (!value_to_shape(c->r, &c->arg[1], 1, c->at[1], &s)) return value_poison();
-    return value_tensor(node_fill(c->r->graph, number, s, false));
-}
-
-static Value call_iota(Call *c)
-{
-    int64_t n;
-    if (!value_to_int(c->r, c->arg[0], c->at[0], "the length", 1, INT32_MAX, &n)) return value_poison();
-    return value_tensor(node_iota(c->r->graph, (Shape){.rank = 1, .dim = {n}}, 0, false));
-}
-
-/* label[...] to [..., n]: 1 where the index is the label. */
-static Value call_one_hot(Call *c)
-{
-    Graph *g = c->r->graph;
-    Node *x = tensor(c, 0);
-    int64_t n, axes[RANK_MAX];
-    if (!x || !value_to_int(c->r, c->arg[1], c->at[1], "the number of classes", 1, INT32_MAX, &n)) return value_poison();
-    Shape s = x->shape;
-    if (s.rank == RANK_MAX) return value_poison();
-    for (int d = 0; d < s.rank; d++) axes[d] = d;
-    s.dim[s.rank++] = n;
-    Node *wide = node_broadcast(g, x, s, axes, x->batched);
-    return value_tensor(node_binary(g, OP_eq, wide, node_iota(g, s, s.rank - 1, x->batched)));
-}
-
-static Node *draw(Call *c, Shape s)
-{
-    Shape full = {.rank = s.rank + 1, .dim = {c->r->graph->batch}};
-    memcpy(full.dim + 1, s.dim, (size_t)s.rank * sizeof *s.dim);
-    return node_random(c->r->graph, full, c->r->draws++, true);
-}
-
-static Value call_random_uniform(Call *c)
-{
-    Shape s = {.rank = 0};
-    if (c->given[0] && !value_to_shape(c->r, &c->arg[0], 1, c->span, &s)) return value_poison();
-    return value_tensor(draw(c, s));
-}
-
-/* Box and Muller (1958): sqrt(-2 log u) cos(2 pi v), u in (0, 1]. */
-static Value call_random_normal(Call *c)
-{
-    Graph *g = c->r->graph;
-    Shape s = {.rank = 0};
-    if (c->given[0] && !value_to_shape(c->r, &c->arg[0], 1, c->span, &s)) return value_poison();
-    Node *u = node_binary(g, OP_sub, node_number(g, 1), draw(c, s)), *v = draw(c, s);
-    Node *radius = node_unary(g, OP_sqrt, node_binary(g, OP_mul, node_number(g, -2), node_unary(g, OP_log, u)));
-    return value_tensor(node_binary(g, OP_mul, radius, node_unary(g, OP_cos, node_binary(g, OP_mul, v, node_number(g, 2 * acos(-1))))));
-}
-
-/* ---- how parameters begin ---- */
-
-static Value initial(Call *c, InitKind kind)
-{
-    Value v = {.kind = VALUE_init, .init = {.kind = kind}};
-    bool good = value_to_real(c->r, c->arg[0], c->at[0], c->name, &v.init.a) && value_to_real(c->r, c->arg[1], c->at[1], c->name, &v.init.b);
-    return good ? v : value_poison();
-}
-static Value call_uniform(Call *c) { return initial(c, INIT_uniform); }
-static Value call_normal(Call *c) { return initial(c, INIT_normal); }
-
-static Value call_untrained(Call *c)
-{
-    Value v = c->arg[0];
-    if (value_is_number(v)) v = (Value){.kind = VALUE_init, .init = {INIT_constant, value_number(v), 0}};
-    if (v.kind == VALUE_init) v.integer = 1;
-    else if (v.kind != VALUE_poison) resolve_error(c->r, c->at[0], "`untrained` takes how a parameter begins");
-    return v;
 }
 
 /* ---- compile-time values ---- */
@@ -419,12 +184,23 @@ static Value call_per_axis(Call *c)
     return list;
 }
 
+/* The number itself, which must be whole: whole(width / heads, "the width of a head"). */
+static Value call_whole(Call *c)
+{
+    int64_t n;
+    if (c->arg[1].kind != VALUE_string) {
+        resolve_error(c->r, c->at[1], "`whole` takes a number and a text that says what it is, not %s", value_text(c->r->arena, c->arg[1]));
+        return value_poison();
+    }
+    return value_to_int(c->r, c->arg[0], c->at[0], c->arg[1].text, 1, INT32_MAX, &n) ? value_int(n) : value_poison();
+}
+
 /* ---- training ---- */
 
 /* The mean over the batch and all axes but `channel`, which is 0 when not given. */
 static Value call_batch_mean(Call *c)
 {
-    Node *x = tensor(c, 0);
+    Node *x = operand(c, 0);
     int64_t axes[RANK_MAX];
     int n = 0, channel;
     if (!x || !sample_axis(c->r, x, c->given[1] ? c->arg[1] : value_int(0), c->span, &channel)) return value_poison();
@@ -440,7 +216,7 @@ static Value call_update(Call *c)
         resolve_error(c->r, c->at[0], "`update` takes a parameter, not %s", value_text(c->r->arena, c->arg[0]));
         return value_poison();
     }
-    Node *target = param->node, *value = tensor(c, 1);
+    Node *target = param->node, *value = operand(c, 1);
     if (!value) return value_poison();
     if (!shape_equal(value->shape, target->shape) || value->batched) {
         resolve_error(c->r, c->at[1], "`update`: the parameter is %s, the value %s", shape_text(c->r->arena, target->shape),
@@ -453,7 +229,7 @@ static Value call_update(Call *c)
 
 static Value call_total(Call *c)
 {
-    Node *x = tensor(c, 0);
+    Node *x = operand(c, 0);
     if (!x) return value_poison();
     if (sample_shape(x).rank) {
         resolve_error(c->r, c->at[0], "`total` sums one number per sample, not %s; reduce it first", shape_text(c->r->arena, sample_shape(x)));
@@ -462,18 +238,12 @@ static Value call_total(Call *c)
     return total_of(c->r, x, c->span);
 }
 
-Value call_convolve(Call *c);
-Value call_convolve_transpose(Call *c);
-Value call_window_max(Call *c);
-Value call_window_sum(Call *c);
-Value call_linear(Call *c);
-Value call_gather(Call *c);
 
 static Value call_matmul(Call *c)
 {
     for (int i = 0; i < 2; i++)
         if (c->arg[i].kind != VALUE_tensor) {
-            Node *x = tensor(c, i);
+            Node *x = operand(c, i);
             if (!x) return value_poison();
             c->arg[i] = value_tensor(x);
         }
@@ -492,6 +262,7 @@ const Builtin builtins[] = {
     {"random_uniform", "...", call_random_uniform}, {"random_normal", "...", call_random_normal},
     {"uniform", "low, high", call_uniform}, {"normal", "mean, deviation", call_normal}, {"untrained", "start", call_untrained},
     {"len", "list", call_len}, {"product", "list", call_product}, {"per_axis", "value, axes", call_per_axis},
+    {"whole", "number, what", call_whole},
     {"batch_mean", "x, channel=", call_batch_mean}, {"update", "param, value", call_update}, {"total", "x", call_total},
     {"convolve", "x, weight, stride=, pad=, dilation=, groups=", call_convolve},
     {"convolve_transpose", "x, weight, stride=, pad=, dilation=, groups=, output_pad=", call_convolve_transpose},

@@ -4,7 +4,7 @@
 
 /* Of a sum over so many steps an operand's columns would not stay in the cache from row to row, where there are rows. PART_BYTES: of
    the second cache, for the operands of a part. */
-enum { SUM_LONG = 8192, SUM_PART = 2048, ROWS_LEAST = 16, PART_BYTES = 256 << 10 };
+enum { SUM_LONG = 8192, SUM_PART = 2048, ROWS_LEAST = 16, PART_BYTES = 256 << 10, LINE_LANES = 16 };
 
 /* Rows go by what they see where there is so much to multiply, and so little of it is left. */
 enum { TRIM_LEAST = 1 << 20 };
@@ -126,9 +126,10 @@ typedef struct Parts { int axis; int64_t steps; } Parts;
 static bool is_summed(const Contract *c, int axis) { return anywhere_in(&c->out, axis) < 0; }
 
 /* Samples of which the operands stay in the second cache while all tiles of the result go over them, where all samples do not, and
-   where sums are small next to what is summed. */
-static bool find_samples(const Node *n, const Contract *c, Parts *p)
+   where sums are small next to what is summed. A vector that is a whole line of the cache needs no such care: a tile uses all that it reads. */
+static bool find_samples(const Lower *l, const Node *n, const Contract *c, Parts *p)
 {
+    if (!l->options->lanes || l->options->lanes >= LINE_LANES) return false;
     for (int i = 0; i < c->n_axes; i++) {
         if (!is_summed(c, i) || alone_in(&c->a, i) != 0 || alone_in(&c->b, i) != 0) continue;
         const int64_t sums = 4 * shape_elements(n->shape);
@@ -142,20 +143,25 @@ static bool find_samples(const Node *n, const Contract *c, Parts *p)
     return false;
 }
 
-/* How to cut a sum, where nothing is done with the whole of it in its kernel. */
 static bool find_parts(const Lower *l, const Node *n, const Contract *c, Parts *p)
 {
-    if (fate_of(l, n)->end || readers(c, &c->a) < ROWS_LEAST || readers(c, &c->b) < ROWS_LEAST) return false;
+    if (readers(c, &c->a) < ROWS_LEAST || readers(c, &c->b) < ROWS_LEAST) return false;
     p->steps = SUM_PART;
     for (p->axis = 0; p->axis < c->n_axes; p->axis++)
         if (c->extent[p->axis] >= SUM_LONG && is_summed(c, p->axis)) return true;
-    return find_samples(n, c, p);
+    return find_samples(l, n, c, p);
+}
+
+bool sum_in_parts(const Lower *l, const Node *n)
+{
+    Parts p;
+    return !l->options->alone && n->op == OP_contract && find_parts(l, n, node_attr(n, ATTR_contract)->contract, &p);
 }
 
 static void lower_steps(Lower *l, const Node *n, const Contract *c, const char *suffix)
 {
     Parts p;
-    const bool parts = find_parts(l, n, c, &p);
+    const bool parts = !fate_of(l, n)->end && find_parts(l, n, c, &p);
     if (!parts) lower_part(l, n, c, suffix, false);
     for (int64_t from = 0; parts && from < c->extent[p.axis]; from += p.steps) {
         const int64_t left = c->extent[p.axis] - from;

@@ -36,6 +36,14 @@ done
 near() { od -An -v -tf4 -j128 "$1" >"$T/a"; od -An -v -tf4 -j128 "$2" >"$T/b"; [ -s "$T/a" ] && paste "$T/a" "$T/b" | awk '{ for (i = 1; i <= NF / 2; i++) { d = $i - $(i + NF / 2); if (d > 1e-5 || d < -1e-5) exit 1 } }'; }
 if cmp -s "$T/first.npy" "$T/drawn.1/fake.npy" && ! cmp -s "$T/first.npy" "$T/drawn.2/fake.npy" && near "$T/first.npy" "$T/interpreted/fake.npy"
 then echo "ok draws follow the seed"; else echo "FAIL draws follow the seed"; cat "$T/log"; fi
+
+# where a vector is half a line of the cache, and not where it is a whole one
+for target in scalar avx2 avx512; do
+    "$N" dump --train --target $target --after=lower tests/nets/samples.net >"$T/$target.dump"
+done
+check "sums go sample by sample" sh -c "grep -q '^kernel conv_1_more' '$T/scalar.dump' && grep -q '^kernel conv_1_more' '$T/avx2.dump'"
+check "sums go over all samples" sh -c "grep -q '^kernel update_conv_1_weight .* n:3, y:50' '$T/avx512.dump'"
+
 "$N" emit tests/nets/ahead.net -o "$T/ahead"
 check "the next block of weights is fetched" grep -q 'PREFETCH_L2(weight' "$T/ahead/ahead_forward.c"
 exit 0

@@ -44,8 +44,7 @@ typedef struct Lower {
 
 /* Fills l->fate: which nodes are stored, which anchor ends where. */
 void lower_decide(Lower *l);
-/* Whether the sum of a contraction is so long that several kernels add up its parts: what is done with the whole comes behind them.
-   Not where weights lie as they are read: the columns of an operand are then one stream. */
+/* Whether the sum of a contraction is so long that several kernels add up its parts: what is done with the whole comes behind them. */
 bool sum_in_parts(const Lower *l, const Node *n);
 
 /* ---- pulling: op/lower.c ---- */

@@ -152,10 +152,13 @@ static bool find_parts(const Lower *l, const Node *n, const Contract *c, Parts *
     return find_samples(l, n, c, p);
 }
 
+/* A param that is stored as its one reader takes it: what would be columns far apart is one stream. */
+static bool is_stream(const Lower *l, const Node *n) { return l->options->alone && n->op == OP_param && fate_of(l, n)->users == 1; }
+
 bool sum_in_parts(const Lower *l, const Node *n)
 {
     Parts p;
-    return !l->options->alone && n->op == OP_contract && find_parts(l, n, node_attr(n, ATTR_contract)->contract, &p);
+    return n->op == OP_contract && !is_stream(l, n->in[0]) && !is_stream(l, n->in[1]) && find_parts(l, n, node_attr(n, ATTR_contract)->contract, &p);
 }
 
 static void lower_steps(Lower *l, const Node *n, const Contract *c, const char *suffix)

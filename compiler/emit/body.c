@@ -9,8 +9,7 @@ enum {
     FETCHED_STEPS = 32,            /* a sum so long hides the way from memory */
     FETCHED_LEAST = 16384,         /* elements of a tensor that may not lie in the first cache */
     NEXT_TILES = 8,                /* of rows: of more, few wait for memory */
-    NEXT_MOST = 65536, NEXT_LEAST = 131072,   /* elements of a block, which the second cache has room for, and of what it does not hold */
-    LINE = 16                      /* elements of a line of the caches */
+    NEXT_MOST = 65536, NEXT_LEAST = 131072  /* elements of a block, which the second cache has room for, and of what it does not hold */
 };
 
 static const char *real_type(const Body *b) { return b->unit->f64 ? "double" : "float"; }

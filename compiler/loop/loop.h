@@ -4,6 +4,9 @@
 
 #include "../ir/ir.h"
 
+/* f32 elements of a line of the caches, of every target; whatever is stored begins with one. */
+enum { LINE = 16 };
+
 /* ---- buffers ---- */
 
 typedef enum BufferKind {

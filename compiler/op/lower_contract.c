@@ -4,7 +4,7 @@
 
 /* Of a sum over so many steps an operand's columns would not stay in the cache from row to row, where there are rows. PART_BYTES: of
    the second cache, for the operands of a part. */
-enum { SUM_LONG = 8192, SUM_PART = 2048, ROWS_LEAST = 16, PART_BYTES = 256 << 10, LINE_LANES = 16 };
+enum { SUM_LONG = 8192, SUM_PART = 2048, ROWS_LEAST = 16, PART_BYTES = 256 << 10 };
 
 /* Rows go by what they see where there is so much to multiply, and so little of it is left. */
 enum { TRIM_LEAST = 1 << 20 };
@@ -129,7 +129,7 @@ static bool is_summed(const Contract *c, int axis) { return anywhere_in(&c->out,
    where sums are small next to what is summed. A vector that is a whole line of the cache needs no such care: a tile uses all that it reads. */
 static bool find_samples(const Lower *l, const Node *n, const Contract *c, Parts *p)
 {
-    if (!l->options->lanes || l->options->lanes >= LINE_LANES) return false;
+    if (!l->options->lanes || l->options->lanes >= LINE) return false;
     for (int i = 0; i < c->n_axes; i++) {
         if (!is_summed(c, i) || alone_in(&c->a, i) != 0 || alone_in(&c->b, i) != 0) continue;
         const int64_t sums = 4 * shape_elements(n->shape);

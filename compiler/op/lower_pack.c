@@ -5,7 +5,6 @@
 #include <string.h>
 
 enum {
-    LINE = 16,
     LINES = 4,                     /* of gates for one row: sums enough to hide that each waits for the last */
     FEW_ROWS = 3, STEPS_LEAST = 16, ROWS_COPIED = 2, BYTES_LEAST = 32 << 10
 };

@@ -7,7 +7,6 @@
 #include <string.h>
 
 enum {
-    LINE = 16,                     /* f32 in a cache line */
     BLOCK_BYTES = 640 << 10        /* of transformed tiles at a time: they stay in the second cache */
 };
 

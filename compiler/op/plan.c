@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 64, SEARCH_STEPS = 50000000 };
+enum { ALIGN = 4 * LINE, SEARCH_STEPS = 50000000 };
 
 /* One or more buffers in the same place: an elementwise kernel may store over what it read. */
 typedef struct Slot {

@@ -11,7 +11,6 @@ enum {
     L1_WAYS = 8, L1_WAY_BYTES = 4096,                               /* lines so far apart fall together; so many of them fit */
     L2_WAYS = 8, L2_WAY_BYTES = 64 << 10, L3_SLOWER = 12,
     PAGES = 64, PAGE_BYTES = 4096,                                  /* the first table of addresses */
-    LINE_LANES = 16,                                                /* elements of a cache line */
     PANEL_BYTES = L2_BYTES / 2, PACK_CYCLES = 3,                    /* a vector of a panel: load, store, waiting for memory */
     TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8,
     BLOCK_VALUES = 6               /* a block holds a vector of each for every lane */
@@ -174,7 +173,7 @@ static int64_t rows_kept(const Nest *n, const Value *v, int64_t way_bytes, int64
 static bool follows(const Nest *n, const Value *v)
 {
     for (int i = n->n_out; i < n->n_axes; i++)
-        if (affine_coef(&v->at, i) && llabs(affine_coef(&v->at, i)) <= LINE_LANES) return true;
+        if (affine_coef(&v->at, i) && llabs(affine_coef(&v->at, i)) <= LINE) return true;
     return false;
 }
 
@@ -366,7 +365,7 @@ static bool choose_tile(const Nest *n, const Target *t, double above, Plan *p)
     Counts c;
     Least least = {INFINITY, above};
     for (int i = 0; i < AXES_MAX; i++) c.count[i] = i < n->n_out && n->axis[i].kept ? (int)n->axis[i].extent : 1;
-    const int most_vectors = streams_gates(n, p) ? LINE_LANES / t->lanes : VECTORS_MAX;
+    const int most_vectors = streams_gates(n, p) ? LINE / t->lanes : VECTORS_MAX;
     const int vectors = p->lane < 0 ? 1 : limit(axis_steps(n, p, t, p->lane), most_vectors);
     for (int nv = 1; nv <= vectors; nv++)
         for (int x = 0; x < n->n_out; x++) {

@@ -2,7 +2,6 @@
 #include "builtins.h"
 
 #include <math.h>
-#include <string.h>
 
 /* ---- making tensors ---- */
 
@@ -52,9 +51,7 @@ Value call_one_hot(Call *c)
 
 static Node *draw(Call *c, Shape s)
 {
-    Shape full = {.rank = s.rank + 1, .dim = {c->r->graph->batch}};
-    memcpy(full.dim + 1, s.dim, (size_t)s.rank * sizeof *s.dim);
-    return node_random(c->r->graph, full, c->r->draws++, true);
+    return node_random(c->r->graph, with_batch(c->r, s), c->r->draws++, true);
 }
 
 Value call_random_uniform(Call *c)

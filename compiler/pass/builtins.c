@@ -184,7 +184,7 @@ static Value call_per_axis(Call *c)
     return list;
 }
 
-/* The number itself, which must be whole: whole(width / heads, "the width of a head"). */
+/* The number itself, which must be whole and at least 1: whole(width / heads, "the width of a head"). */
 static Value call_whole(Call *c)
 {
     int64_t n;

@@ -44,6 +44,8 @@ done
 check "sums go sample by sample" sh -c "grep -q '^kernel conv_1_more' '$T/scalar.dump' && grep -q '^kernel conv_1_more' '$T/avx2.dump'"
 check "sums go over all samples" sh -c "grep -q '^kernel update_conv_1_weight .* n:3, y:50' '$T/avx512.dump'"
 
-"$N" emit tests/nets/ahead.net -o "$T/ahead"
-check "the next block of weights is fetched" grep -q 'PREFETCH_L2(weight' "$T/ahead/ahead_forward.c"
+# two tiles of eight rows: 1,024 of 2,048 lines each, one where a step reads two
+"$N" emit --target avx512 tests/nets/ahead.net -o "$T/ahead"
+check "each tile fetches its share of the next block of weights" grep -q 'PREFETCH_L2(weight + x \* 16384 + c \* 1024 + x2 \* 16 + 16384)' "$T/ahead/ahead_forward.c"
+check "and no more" [ "$(grep -c 'PREFETCH_L2(w' "$T/ahead/ahead_forward.c")" = 2 ]
 exit 0

@@ -7,15 +7,17 @@
 #include <string.h>
 
 enum {
-    BLOCK_BYTES = 640 << 10        /* of transformed tiles at a time: they stay in the second cache */
+    BLOCK_BYTES = 640 << 10,       /* of transformed tiles at a time: they stay in the second cache */
+    BLOCK_TILES = 24               /* of one sample, at least: as many rows as fill the tiles of registers */
 };
 
-/* The tiles of some samples. */
+/* The tiles of some samples, or some rows of those of one. */
 typedef struct Tiles {
     Lower *l;
     const Node *n;
     const Winograd *form;
-    int64_t first, samples, in, out, down, across;   /* channels, tiles down and across an image */
+    int64_t first, samples, row, down, across;   /* tiles down and across an image, from a row of them on */
+    int64_t in, out;                             /* channels */
 } Tiles;
 
 static Affine plus(Affine x, int64_t by) { return affine_add(x, affine_constant(by)); }
@@ -93,8 +95,10 @@ static void transform_input(const Tiles *t, Buffer *to)
     Affine n = kernel_axis(l, k, t->samples, "n", false), down = kernel_axis(l, k, t->down, "y", false);
     Affine across = kernel_axis(l, k, t->across, "x", false), c = kernel_axis(l, k, t->in, "c", false), sample = plus(n, t->first);
     for (int i = 0; i < size; i++)
-        for (int j = 0; j < size; j++)
-            x[i][j] = lower_value(l, t->n->in[0], (Affine[]){ sample, c, plus(affine_scale(down, tile), i), plus(affine_scale(across, tile), j) });
+        for (int j = 0; j < size; j++) {
+            Affine at[] = { sample, c, plus(affine_scale(plus(down, t->row), tile), i), plus(affine_scale(across, tile), j) };
+            x[i][j] = lower_value(l, t->n->in[0], at);
+        }
     apply_both(l, t->form->bt, size, size, size, x, y, k);
     for (int j = 0; j < size; j++)
         for (int i = 0; i < size; i++)
@@ -128,7 +132,7 @@ static void multiply(const Tiles *t, Buffer *x, Buffer *to)
 
 /* ---- back to the result, with what follows on it ---- */
 
-/* The tiles [row, row + rows) x [column, column + columns), of each the first high x wide results. */
+/* The tiles [row, row + rows) x [column, column + columns) of an image, of each the first high x wide results. */
 typedef struct Part { int64_t row, rows, column, columns; int high, wide; } Part;
 
 static void transform_part(const Tiles *t, Buffer *from, const Part *p)
@@ -137,11 +141,11 @@ static void transform_part(const Tiles *t, Buffer *from, const Part *p)
     const int size = t->form->size, tile = t->form->tile;
     Square x, y;
     Kernel *k = kernel_begin(l, t->n);
-    Affine n = kernel_axis(l, k, t->samples, "n", false), down = plus(kernel_axis(l, k, p->rows, "y", false), p->row);
+    Affine n = kernel_axis(l, k, t->samples, "n", false), down = plus(kernel_axis(l, k, p->rows, "y", false), p->row), in_block = plus(down, -t->row);
     Affine across = plus(kernel_axis(l, k, p->columns, "x", false), p->column), o = kernel_axis(l, k, t->out, "oc", false);
     for (int i = 0; i < size; i++)
         for (int j = 0; j < size; j++)
-            x[i][j] = ex_load(l->arena, from, (Affine[]){ affine_constant(i), affine_constant(j), n, down, across, o });
+            x[i][j] = ex_load(l->arena, from, (Affine[]){ affine_constant(i), affine_constant(j), n, in_block, across, o });
     apply_both(l, t->form->at, p->high, p->wide, size, x, y, k);
     for (int j = 0; j < p->wide; j++)
         for (int i = 0; i < p->high; i++) {
@@ -150,15 +154,16 @@ static void transform_part(const Tiles *t, Buffer *from, const Part *p)
         }
 }
 
-/* Whole tiles, and those that reach over the edges of `image`. */
+/* Of the block's tiles the whole ones, and those that reach over the edges of `image`. */
 static void transform_parts(const Tiles *t, const Node *image, Buffer *tiles, void (*transform)(const Tiles *t, Buffer *tiles, const Part *p))
 {
     const int tile = t->form->tile;
     const int64_t high = image->shape.dim[2], wide = image->shape.dim[3];
-    const int64_t rows[] = { high / tile, high % tile != 0 }, columns[] = { wide / tile, wide % tile != 0 };
+    const int64_t end = t->row + t->down, whole = high / tile < end ? high / tile : end;
+    const int64_t rows[] = { whole - t->row, end - whole }, columns[] = { wide / tile, wide % tile != 0 };
     for (int r = 0; r < 2; r++)
         for (int c = 0; c < 2; c++) {
-            const Part p = { r ? rows[0] : 0, rows[r], c ? columns[0] : 0, columns[c],
+            const Part p = { r ? whole : t->row, rows[r], c ? columns[0] : 0, columns[c],
                              r ? (int)(high % tile) : tile, c ? (int)(wide % tile) : tile };
             if (p.rows && p.columns) transform(t, tiles, &p);
         }
@@ -174,7 +179,7 @@ static void transform_gradient_part(const Tiles *t, Buffer *to, const Part *p)
     double a[WINOGRAD_SIDE * WINOGRAD_SIDE];
     Square x, y;
     Kernel *k = kernel_begin_part(l, t->n, "_spread");
-    Affine n = kernel_axis(l, k, t->samples, "n", false), down = plus(kernel_axis(l, k, p->rows, "y", false), p->row);
+    Affine n = kernel_axis(l, k, t->samples, "n", false), down = plus(kernel_axis(l, k, p->rows, "y", false), p->row), in_block = plus(down, -t->row);
     Affine across = plus(kernel_axis(l, k, p->columns, "x", false), p->column), o = kernel_axis(l, k, t->out, "oc", false);
     for (int i = 0; i < tile; i++)
         for (int j = 0; j < tile; j++) {
@@ -186,7 +191,7 @@ static void transform_gradient_part(const Tiles *t, Buffer *to, const Part *p)
     apply_both(l, a, size, size, tile, x, y, k);
     for (int j = 0; j < size; j++)
         for (int i = 0; i < size; i++)
-            store_place(l, k, to, y[i][j], (Affine[]){ affine_constant(i), affine_constant(j), n, down, across, o });
+            store_place(l, k, to, y[i][j], (Affine[]){ affine_constant(i), affine_constant(j), n, in_block, across, o });
 }
 
 static void multiply_gradient(const Tiles *t, Buffer *x, Buffer *dy)
@@ -195,7 +200,7 @@ static void multiply_gradient(const Tiles *t, Buffer *x, Buffer *dy)
     const int size = t->form->size;
     Kernel *k = kernel_begin(l, t->n);
     k->reduce = t->samples * t->down * t->across > 1 ? REDUCE_sum : REDUCE_none;
-    k->accumulate = t->first > 0;
+    k->accumulate = t->first > 0 || t->row > 0;
     Affine i = kernel_axis(l, k, size, "i", false), j = kernel_axis(l, k, size, "j", false);
     for (int a = 0; a < k->n_axes; a++) k->axis[a].outer = true;
     Affine c = kernel_axis(l, k, t->in, "c", false), o = kernel_axis(l, k, t->out, "oc", false);
@@ -209,42 +214,56 @@ static void multiply_gradient(const Tiles *t, Buffer *x, Buffer *dy)
 
 /* ---- block by block ---- */
 
-/* The most samples, a part of all, whose transformed tiles stay in the cache together. */
-static int64_t samples_of_block(const Tiles *t)
+/* The largest part of `all` of at most so many bytes, all of them alike; at least 1. */
+static int64_t part_of(int64_t all, int64_t bytes)
 {
-    const int64_t sample = (int64_t)sizeof(float) * t->form->size * t->form->size * t->down * t->across * (t->in + t->out);
-    int64_t block = t->samples;
-    while (block > 1 && (t->samples % block || block * sample > BLOCK_BYTES)) block--;
-    return block;
+    int64_t part = all;
+    while (part > 1 && (all % part || part * bytes > BLOCK_BYTES)) part--;
+    return part;
 }
 
-/* `image`: the result, or its gradient. */
+/* `image`: the result, or its gradient. A sample's rows are cut where the weights too, which all parts read, stay in the cache. */
 static Tiles begin(Lower *l, const Node *n, const Node *image)
 {
     const Winograd *form = winograd_form(node_int(n, ATTR_tile));
     Tiles t = { .l = l, .n = n, .form = form, .samples = image->shape.dim[0], .in = n->in[0]->shape.dim[1], .out = image->shape.dim[1],
                 .down = winograd_tiles(form, image->shape.dim[2]), .across = winograd_tiles(form, image->shape.dim[3]) };
-    t.samples = samples_of_block(&t);
+    const int64_t places = (int64_t)sizeof(float) * form->size * form->size, row = places * t.across * (t.in + t.out);
+    t.samples = part_of(t.samples, t.down * row);
+    const int64_t rows = part_of(t.down, row);
+    if (t.samples == 1 && rows * t.across >= BLOCK_TILES && places * t.in * t.out <= BLOCK_BYTES) t.down = rows;
     return t;
+}
+
+/* The next block; false behind the last. */
+static bool next(Tiles *t, const Node *image)
+{
+    t->row += t->down;
+    if (t->row < winograd_tiles(t->form, image->shape.dim[2])) return true;
+    t->row = 0;
+    t->first += t->samples;
+    return t->first < image->shape.dim[0];
 }
 
 void lower_winograd(Lower *l, const Node *n)
 {
-    for (Tiles t = begin(l, n, n); t.first < n->shape.dim[0]; t.first += t.samples) {
+    Tiles t = begin(l, n, n);
+    do {
         Buffer *x = transformed(&t, "tiles", t.in), *y = transformed(&t, "products", t.out);
         transform_input(&t, x);
         multiply(&t, x, y);
         transform_parts(&t, n, y, transform_part);
-    }
+    } while (next(&t, n));
 }
 
 void lower_winograd_weights(Lower *l, const Node *n)
 {
     const Node *image = n->in[1];
-    for (Tiles t = begin(l, n, image); t.first < image->shape.dim[0]; t.first += t.samples) {
+    Tiles t = begin(l, n, image);
+    do {
         Buffer *x = transformed(&t, "tiles", t.in), *dy = transformed(&t, "spread", t.out);
         transform_input(&t, x);
         transform_parts(&t, image, dy, transform_gradient_part);
         multiply_gradient(&t, x, dy);
-    }
+    } while (next(&t, image));
 }

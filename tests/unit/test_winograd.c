@@ -110,6 +110,22 @@ START_TEST(blocks)
 }
 END_TEST
 
+/* So too rows of one sample, forward and for the gradient of weights: those behind the last whole tile are in the last block. */
+START_TEST(rows)
+{
+    output(relu(conv(image(1, 4, 97, 90), "conv", 6, 3, 1, 1)));
+    keeps_meaning(tiles[_i], 1);
+    const Program *p = graph_lower(graph, "forward", &(LowerOptions){ 0 });
+    int parts = 0;
+    for (int i = 0; i < p->kernel.n; i++) parts += strstr(p->kernel.at[i]->name, "products") != NULL;
+    ck_assert_int_eq(parts, tiles[_i] == 4 ? 5 : 7);
+    begin(MODE_train);
+    Node *y = node_unary(graph, OP_tanh, conv(image(1, 4, 97, 90), "conv", 6, 3, 1, 1));
+    graph_root(graph, ROOT_loss, "loss", test_loss(graph, y), NULL, (Span){ 0 });
+    keeps_meaning(tiles[_i], 2);
+}
+END_TEST
+
 /* Two forward, the gradient for the data of the second, and for the weights of both. */
 START_TEST(gradients)
 {
@@ -216,6 +232,7 @@ int main(void)
     tcase_add_loop_test(t, forward, 0, LENGTH(sizes) * LENGTH(tiles));
     tcase_add_loop_test(t, borders, 0, LENGTH(tiles));
     tcase_add_loop_test(t, blocks, 0, LENGTH(tiles));
+    tcase_add_loop_test(t, rows, 0, LENGTH(tiles));
     tcase_add_loop_test(t, gradients, 0, LENGTH(tiles));
     tcase_add_loop_test(t, others, 0, LENGTH(tiles));
     tcase_add_test(t, off_by_default);

@@ -250,7 +250,12 @@ static Piece function(const Body *b, const Value *v, const int *at)
 static const char *reduced_name(const Body *b, const Value *v, const int *at)
 {
     int step[AXES_MAX];
-    for (int i = 0; i < AXES_MAX; i++) step[i] = i < b->nest->n_out && b->nest->axis[i].kept ? (int)v->number : at[i];
+    int64_t number = (int64_t)v->number;
+    memcpy(step, at, sizeof step);
+    for (int i = b->nest->n_out - 1; i >= 0 && b->nest->axis[i].kept; i--) {
+        step[i] = (int)(number % b->nest->axis[i].extent);
+        number /= b->nest->axis[i].extent;
+    }
     return instance_name(b, b->reduced, (1u << b->nest->n_out) - 1, step);
 }
 

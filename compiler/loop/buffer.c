@@ -37,6 +37,14 @@ int kernel_kept(const Kernel *k)
     return -1;
 }
 
+int64_t kernel_kept_steps(const Kernel *k)
+{
+    int64_t steps = 1;
+    for (int i = 0; i < k->n_axes; i++)
+        if (k->axis[i].kept) steps *= k->axis[i].extent;
+    return steps;
+}
+
 Expr *kernel_expr(const Kernel *k, int i)
 {
     const int more = k->result ? 2 : 1;

@@ -113,9 +113,10 @@ typedef struct Target { double *out; Affine at; int end; double value; } Target;
 static void run_kernel(Run *r, const Kernel *k)
 {
     static const double start[] = { [REDUCE_sum] = 0, [REDUCE_max] = -INFINITY, [REDUCE_min] = INFINITY };
-    int out_axes = 0, kept = kernel_kept(k), reduce_axes;
+    int out_axes = 0;
     while (out_axes < k->n_axes && !k->axis[out_axes].reduce && !k->axis[out_axes].kept) out_axes++;
-    reduce_axes = kept < 0 ? out_axes : kept + 1;
+    int reduce_axes = out_axes;
+    while (reduce_axes < k->n_axes && k->axis[reduce_axes].kept) reduce_axes++;
     r->steps.n = 0;
     int n_pick = k->pick ? add_steps(r, k->pick) : 0, n_value = add_steps(r, k->value), end = k->result ? add_steps(r, k->result) : n_value;
     Target *more = NEW_ARRAY(r->arena, Target, k->more.n + 1);

@@ -51,7 +51,7 @@ struct Buffer {
     E(constant, 0) /* value */                                                                                        \
     E(load,     0) /* buffer[index...]; any dtype, converted to real */                                               \
     E(index,    0) /* the affine index[0] as a real */                                                                \
-    E(reduced,  0) /* in Kernel.result: what the reduction gave, at step `value` of the kept axis */                                                    \
+    E(reduced,  0) /* in Kernel.result: what the reduction gave, at step `value` of the kept axes */                                                    \
     E(random,   0) /* uniform; `key`, and the affine index[0] as the counter */                                       \
     E(neg, 1) E(exp, 1) E(expm1, 1) E(log, 1) E(log1p, 1) E(sqrt, 1) E(abs, 1) E(sin, 1) E(cos, 1) E(tanh, 1)         \
     E(sigmoid, 1) E(erf, 1) E(relu, 1) E(floor, 1)                                                                    \
@@ -103,14 +103,14 @@ typedef struct Axis {
     int64_t extent;
     bool reduce;                   /* runs inside; only where Kernel.reduce is not none */
     bool outer;                    /* runs outside, step by step: other data for every step, so nothing to keep in registers */
-    bool kept;                     /* the last out axis: the result reads what was reduced at each step, and nothing is stored along it */
+    bool kept;                     /* a last out axis: the result reads what was reduced at each step, and nothing is stored along it */
     const char *name;              /* "n", "oc", "y", "x", "ky" ...: unique in the kernel, a C identifier */
 } Axis;
 
 /* An axis that nothing runs along: at each point its index is the value of Kernel.pick, an EX_row. */
 enum { PICKED = AXES_MAX - 1 };
 
-enum { KEPT_MAX = 8 };             /* steps of a kept axis */
+enum { KEPT_MAX = 8 };             /* steps of the kept axes, the last the fastest */
 
 /* One more element stored at each point: at an address in `out` that differs from the kernel's own by an offset alone. */
 typedef struct Store { Expr *value; Buffer *out; Affine at[RANK_MAX]; } Store;
@@ -135,8 +135,10 @@ typedef struct Kernel {
     VEC(Expr *) early;             /* with `more`: what values share, in the order in which code computes it first */
 } Kernel;
 
-/* The kept axis, or -1. */
+/* The first kept axis, or -1. */
 int kernel_kept(const Kernel *k);
+/* Steps of all kept axes; 1 where there are none. */
+int64_t kernel_kept_steps(const Kernel *k);
 /* The i-th expression of a kernel: value, result if it has one, those of `more`, pick; NULL behind the last. */
 Expr *kernel_expr(const Kernel *k, int i);
 /* How many elements of the memory of b it stores at a point, and the address of the last of them. */

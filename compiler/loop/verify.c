@@ -33,8 +33,8 @@ static void check_axes(Check *c)
         if (k->axis[i].extent < 1) fail(k, "an empty axis");
         if (k->axis[i].reduce && k->reduce == REDUCE_none) fail(k, "an axis reduces where nothing does");
         if (i && k->axis[i - 1].reduce && !k->axis[i].reduce) fail(k, "an out axis behind a reduce axis");
-        if (i && k->axis[i - 1].kept && !k->axis[i].reduce) fail(k, "an out axis behind the kept one");
-        if (k->axis[i].kept && (k->axis[i].reduce || !k->result || k->accumulate || k->axis[i].extent > KEPT_MAX)) fail(k, "an axis is kept that cannot be");
+        if (i && k->axis[i - 1].kept && !k->axis[i].kept && !k->axis[i].reduce) fail(k, "an out axis behind the kept ones");
+        if (k->axis[i].kept && (k->axis[i].reduce || !k->result || k->accumulate || kernel_kept_steps(k) > KEPT_MAX)) fail(k, "an axis is kept that cannot be");
         if (!is_identifier(k->axis[i].name)) fail(k, "the name of an axis is no identifier");
         for (int j = 0; j < i; j++)
             if (!strcmp(k->axis[i].name, k->axis[j].name)) fail(k, "two axes of one name");
@@ -135,8 +135,7 @@ static void check_expr(const Check *c, const Expr *e)
 {
     if (!e) fail(c->kernel, "no value");
     if (e->kind == EX_reduced && (!c->in_result || c->kernel->reduce == REDUCE_none)) fail(c->kernel, "nothing is reduced");
-    const int kept = kernel_kept(c->kernel);
-    if (e->kind == EX_reduced && !(e->value >= 0 && e->value < (kept < 0 ? 1 : (double)c->extent[kept]))) fail(c->kernel, "a step is not kept");
+    if (e->kind == EX_reduced && !(e->value >= 0 && e->value < (double)kernel_kept_steps(c->kernel))) fail(c->kernel, "a step is not kept");
     if (e->kind == EX_load) check_load(c, e);
     for (int i = 0; i < expr_args[e->kind]; i++) check_expr(c, e->arg[i]);
 }

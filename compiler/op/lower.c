@@ -227,6 +227,7 @@ Program *graph_lower(Graph *g, const char *name, const LowerOptions *options)
     for (int i = 0; i < g->root.n; i++)
         if (of_root[i] && fate_of(&l, g->root.at[i].node)->buffer != of_root[i]) kernel_copy(&l, g->root.at[i].node, of_root[i]);
     if (!options->no_fuse) lower_gates(&l);
+    if (!options->no_fuse) lower_pool(&l);
     if (!options->no_fuse) lower_pack(&l);
     lower_order(&l);
     if (!options->no_fuse) lower_row(&l);

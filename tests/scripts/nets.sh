@@ -44,6 +44,12 @@ done
 check "sums go sample by sample" sh -c "grep -q '^kernel conv_1_more' '$T/scalar.dump' && grep -q '^kernel conv_1_more' '$T/avx2.dump'"
 check "sums go over all samples" sh -c "grep -q '^kernel update_conv_1_weight .* n:3, y:50' '$T/avx512.dump'"
 
+# pooled where it is made, but not where windows overlap or somebody else reads the elements
+"$N" dump --target avx512 --after=lower tests/nets/pooled.net >"$T/pooled"
+check "a convolution keeps its windows" grep -q '^kernel conv_3 (y:12, x:10, oc:16, in_y:2, in_x:2 | c:3, ky:5, kx:5) sum' "$T/pooled"
+check "tiles store what is pooled" sh -c "grep -q 'avgpool_[0-9]*\\[' '$T/pooled' && ! grep -q '^kernel avgpool' '$T/pooled'"
+check "other windows stay" [ "$(grep -c '^kernel maxpool_[124] .*max$' "$T/pooled")" = 3 ]
+
 # two tiles of eight rows: 1,024 of 2,048 lines each, one where a step reads two
 "$N" emit --target avx512 tests/nets/ahead.net -o "$T/ahead"
 check "each tile fetches its share of the next block of weights" grep -q 'PREFETCH_L2(weight + x \* 16384 + c \* 1024 + x2 \* 16 + 16384)' "$T/ahead/ahead_forward.c"

@@ -141,10 +141,13 @@ void lower_row(Lower *l);
 
 /* Has the kernel of a contraction compute what reads several parts of its result at one point. */
 void lower_gates(Lower *l);
-/* Has the kernels of a convolution compute the maximum or mean over windows that alone reads its result. */
-void lower_pool(Lower *l);
 /* Weights in the order in which the steps of a sequence read them. */
 void lower_pack(Lower *l);
+
+/* ---- pooling: op/lower_pool.c ---- */
+
+/* Has the kernels of a convolution compute the maximum or mean over windows that alone reads its result. */
+void lower_pool(Lower *l);
 
 /* ---- order: op/lower_order.c ---- */
 

@@ -1,13 +1,16 @@
-/* lower_pool.c -- a maximum or mean over windows that lie side by side is computed where the elements are made, before they are stored: by
-   a convolution whose sums of a window stay side by side in registers, or by kernels that store whole windows at a point. */
+/* lower_pool.c -- a maximum or mean over windows that lie side by side, and where in its window a maximum is, are computed where the elements
+   are made, before they are stored: by a convolution whose sums of a window stay side by side in registers, or by kernels that store whole
+   windows at a point. */
 #include "lower.h"
 
-/* The kernel that pools, and what of the tensor that it reads alone is a window. */
+/* A kernel that reads a tensor in windows. Per dimension of that: its out axis along it, and its axis in the window; -1: none. */
+typedef struct Reader { Kernel *k; int out[RANK_MAX], in[RANK_MAX]; } Reader;
+
+/* The kernels that pool, and what of the tensor that they read alone is a window. */
 typedef struct Pool {
     Lower *l;
-    Kernel *user;
     Buffer *in;
-    int out[RANK_MAX];             /* per dimension of `in`: the user's out axis along it; -1: none */
+    Reader user, places;           /* places.k: where the maximum is; NULL: nobody asks */
     int64_t size[RANK_MAX], elements;   /* of a window */
 } Pool;
 
@@ -15,33 +18,67 @@ typedef struct Pool {
 
 static bool is_plain(const Kernel *k) { return !k->accumulate && !k->pick && !k->more.n && !k->early.n; }
 
-/* Index d of the load is size * out + step, over all of the dimension, which has several windows. */
-static bool find_dimension(Pool *p, const Affine *x, int d)
+/* Index d of a load is size * out + step, over all of the dimension, which has several windows. */
+static bool find_dimension(const Affine *x, int64_t dimension, int d, Reader *r, int64_t *size)
 {
-    const Kernel *k = p->user;
-    p->out[d] = -1;
-    p->size[d] = 1;
     int64_t extent = 1, step = 0;
+    r->out[d] = r->in[d] = -1;
     for (int t = 0; t < x->n; t++) {
-        const Axis *axis = &k->axis[x->term[t].axis];
-        if (axis->reduce && x->term[t].coef == 1 && p->size[d] == 1) p->size[d] = axis->extent;
-        else if (!axis->reduce && p->out[d] < 0) p->out[d] = x->term[t].axis, extent = axis->extent, step = x->term[t].coef;
+        const int a = x->term[t].axis;
+        const Axis *axis = &r->k->axis[a];
+        if (axis->reduce && x->term[t].coef == 1 && r->in[d] < 0) r->in[d] = a;
+        else if (!axis->reduce && r->out[d] < 0) r->out[d] = a, extent = axis->extent, step = x->term[t].coef;
         else return false;
     }
-    return x->offset == 0 && (p->out[d] < 0 ? p->size[d] == 1 : step == p->size[d]) && extent * p->size[d] == p->in->shape.dim[d];
+    *size = r->in[d] < 0 ? 1 : r->k->axis[r->in[d]].extent;
+    return x->offset == 0 && (r->out[d] < 0 ? *size == 1 : step == *size) && extent * *size == dimension;
 }
 
 static bool find_pool(Lower *l, Kernel *k, Pool *p)
 {
-    *p = (Pool){ .l = l, .user = k, .elements = 1 };
+    *p = (Pool){ .l = l, .user.k = k, .elements = 1 };
     if (k->reduce == REDUCE_none || !is_plain(k) || k->value->kind != EX_load || kernel_kept(k) >= 0) return false;
     p->in = k->value->buffer;
     if (p->in->kind != BUF_workspace || p->in->base || (k->out->kind != BUF_workspace && k->out->kind != BUF_output)) return false;
     for (int d = 0; d < p->in->shape.rank; d++) {
-        if (!find_dimension(p, &k->value->index[d], d)) return false;
+        if (!find_dimension(&k->value->index[d], p->in->shape.dim[d], d, &p->user, &p->size[d])) return false;
         p->elements *= p->size[d];
     }
     return p->elements > 1 && p->elements <= KEPT_MAX;
+}
+
+/* The out axes of a reader at the window that begins at `at`. */
+static void reader_axes(const Pool *p, const Reader *r, const Affine *at, Affine *by)
+{
+    for (int d = 0; d < p->in->shape.rank; d++) {
+        if (r->out[d] < 0) continue;
+        Affine *x = &by[r->out[d]];
+        *x = at[d];
+        x->offset /= p->size[d];
+        for (int t = 0; t < x->n; t++) x->term[t].coef /= p->size[d];
+    }
+}
+
+/* The least place whose element equals the maximum that the user stores: where(in[...] == out[...], place, last). */
+static bool find_places(Pool *p, Kernel *k)
+{
+    const Expr *e = k->value, *same = e->arg[0];
+    Reader *r = &p->places;
+    Affine of_user[AXES_MAX] = { 0 };
+    int64_t size;
+    if (r->k || p->user.k->reduce != REDUCE_max || p->user.k->result || k->reduce != REDUCE_min || !is_plain(k) || k->result) return false;
+    if (e->kind != EX_where || same->kind != EX_eq || e->arg[1]->kind != EX_index || e->arg[2]->kind != EX_constant) return false;
+    if (same->arg[0]->kind != EX_load || same->arg[0]->buffer != p->in || same->arg[1]->kind != EX_load || same->arg[1]->buffer != p->user.k->out) return false;
+    r->k = k;
+    for (int d = 0; d < p->in->shape.rank; d++) {
+        if (!find_dimension(&same->arg[0]->index[d], p->in->shape.dim[d], d, r, &size) || size != p->size[d]) return false;
+        if (p->user.out[d] >= 0) of_user[p->user.out[d]] = affine_axis(r->out[d]);
+    }
+    for (int d = 0; d < p->user.k->out->shape.rank; d++) {
+        const Affine at = affine_substitute(&p->user.k->store[d], of_user);
+        if (!affine_equal(&at, &same->arg[1]->index[d])) return false;
+    }
+    return true;
 }
 
 static bool reads(const Expr *e, const Buffer *b)
@@ -129,52 +166,70 @@ static Expr *finished(const Pool *p, const Expr *e, Expr *reduced, const Affine 
     return x;
 }
 
-/* What the user stores of the window that begins at `at`, given what it reduces its elements to. */
-static Store pooled(const Pool *p, Expr *reduced, const Affine *at)
+/* What a reader stores of the window that begins at `at`, given what it reduces its elements to. */
+static Store pooled(const Pool *p, const Reader *r, Expr *reduced, const Affine *at)
 {
     Affine by[AXES_MAX] = { 0 };
-    for (int d = 0; d < p->in->shape.rank; d++) {
-        if (p->out[d] < 0) continue;
-        Affine *x = &by[p->out[d]];
-        *x = at[d];
-        x->offset /= p->size[d];
-        for (int t = 0; t < x->n; t++) x->term[t].coef /= p->size[d];
-    }
-    Store s = { .value = p->user->result ? finished(p, p->user->result, reduced, by) : reduced, .out = p->user->out };
-    for (int d = 0; d < s.out->shape.rank; d++) s.at[d] = affine_substitute(&p->user->store[d], by);
+    reader_axes(p, r, at, by);
+    Store s = { .value = r->k->result ? finished(p, r->k->result, reduced, by) : reduced, .out = r->k->out };
+    for (int d = 0; d < s.out->shape.rank; d++) s.at[d] = affine_substitute(&r->k->store[d], by);
     return s;
 }
 
-static void set_store(Kernel *k, const Store *s)
-{
-    k->out = s->out;
-    for (int d = 0; d < s->out->shape.rank; d++) k->store[d] = s->at[d];
-}
-
-static Expr *combined(const Pool *p, Expr *x, Expr *y)
+static Expr *combined(const Pool *p, Reduce how, Expr *const *element)
 {
     static const ExprKind by[] = { [REDUCE_sum] = EX_add, [REDUCE_max] = EX_max, [REDUCE_min] = EX_min };
-    return x ? ex_binary(p->l->arena, by[p->user->reduce], x, y) : y;
+    Expr *all = element[0];
+    for (int e = 1; e < p->elements; e++) all = ex_binary(p->l->arena, by[how], all, element[e]);
+    return all;
 }
 
-static void store_pooled(const Pool *p, Kernel *k)
+/* Given a window's elements row by row. */
+static Expr *place_of_most(const Pool *p, Expr *const *element, Expr *most)
+{
+    const Expr *value = p->places.k->value;
+    Expr *place[KEPT_MAX] = { NULL };
+    for (int e = 0; e < p->elements; e++) {
+        Affine step[AXES_MAX] = { 0 };
+        for (int d = p->in->shape.rank - 1, left = e; d >= 0; left /= (int)p->size[d--])
+            if (p->places.in[d] >= 0) step[p->places.in[d]].offset = left % p->size[d];
+        Expr *same = ex_binary(p->l->arena, EX_eq, element[e], most);
+        Expr *here = ex_number(p->l->arena, (double)affine_substitute(value->arg[1]->index, step).offset);
+        place[e] = ex_where(p->l->arena, same, here, value->arg[2]);
+    }
+    return combined(p, REDUCE_min, place);
+}
+
+/* Has the kernel store what the readers would of the window. */
+static void store_window(const Pool *p, Kernel *k, Expr *const *element, const Affine *at, bool first)
+{
+    Arena *a = p->l->arena;
+    Expr *all = combined(p, p->user.k->reduce, element);
+    const Store s = pooled(p, &p->user, all, at);
+    if (first) {
+        *(k->reduce ? &k->result : &k->value) = s.value;
+        k->out = s.out;
+        for (int d = 0; d < s.out->shape.rank; d++) k->store[d] = s.at[d];
+    } else {
+        vec_push(a, &k->more, s);
+    }
+    if (!p->places.k) return;
+    vec_push(a, &k->early, all);
+    vec_push(a, &k->more, pooled(p, &p->places, place_of_most(p, element, all), at));
+}
+
+static void store_windows(const Pool *p, Kernel *k)
 {
     const Kernel old = *k;
-    k->value = NULL;
-    k->more.n = 0;
+    bool first = true;
+    k->more.n = k->more.cap = 0;
     k->more.at = NULL;
-    k->more.cap = 0;
     for (int i = -1; i < old.more.n; i++) {
-        Expr *all = NULL;
+        Expr *element[KEPT_MAX];
         if (place_of(p, store_of(&old, i))) continue;
-        for (int e = 0; e < p->elements; e++) all = combined(p, all, stored_by(&old, store_in(p, &old, i, e)));
-        const Store s = pooled(p, all, store_of(&old, i));
-        if (k->value) {
-            vec_push(p->l->arena, &k->more, s);
-            continue;
-        }
-        k->value = s.value;
-        set_store(k, &s);
+        for (int e = 0; e < p->elements; e++) element[e] = stored_by(&old, store_in(p, &old, i, e));
+        store_window(p, k, element, store_of(&old, i), first);
+        first = false;
     }
 }
 
@@ -189,7 +244,7 @@ static void keep_windows(const Pool *p, Kernel *k)
     Arena *a = p->l->arena;
     Affine by[AXES_MAX], first[RANK_MAX];
     Axis window[RANK_MAX];
-    Expr *all = NULL;
+    Expr *element[KEPT_MAX];
     int n = 0, windows = 0;
     while (n < k->n_axes && !k->axis[n].reduce) n++;
     for (int d = 0; d < p->in->shape.rank; d++) {
@@ -206,9 +261,8 @@ static void keep_windows(const Pool *p, Kernel *k)
             if (p->size[d] > 1) by[first[d].term[0].axis] = (Affine){ place % p->size[d], 1, { { first[d].term[0].axis, p->size[d] } } };
             place /= (int)p->size[d];
         }
-        Expr *part = k->result ? expr_substitute(a, k->result, by) : ex_reduced(a, e);
-        number_reduced(part, e);
-        all = combined(p, all, part);
+        element[e] = k->result ? expr_substitute(a, k->result, by) : ex_reduced(a, e);
+        number_reduced(element[e], e);
     }
     for (int i = 0; i < k->n_axes; i++) by[i] = affine_axis(i < n ? i : i + windows);
     for (int d = 0, w = n; d < p->in->shape.rank; d++)
@@ -217,20 +271,19 @@ static void keep_windows(const Pool *p, Kernel *k)
     for (int i = k->n_axes; i-- > n;) k->axis[i + windows] = k->axis[i];
     for (int w = 0; w < windows; w++) k->axis[n + w] = window[w];
     k->n_axes += windows;
-    const Store s = pooled(p, all, first);
-    k->result = s.value;
-    set_store(k, &s);
+    store_window(p, k, element, first, true);
 }
 
-/* Nobody but the user reads the tensor, and all who write it do so before. */
-static bool is_alone(const Pool *p, int user)
+/* Nobody but the readers reads the tensor, and all who write it do so before. */
+static bool is_alone(Pool *p, int user)
 {
     const Program *all = p->l->program;
     for (int i = 0; i < all->kernel.n; i++) {
-        const Kernel *k = all->kernel.at[i];
+        Kernel *k = all->kernel.at[i];
         Affine at;
-        for (int e = 0; i != user && kernel_expr(k, e); e++)
-            if (reads(kernel_expr(k, e), p->in)) return false;
+        bool reader = false;
+        for (int e = 0; i != user && kernel_expr(k, e); e++) reader |= reads(kernel_expr(k, e), p->in);
+        if (reader && !find_places(p, k)) return false;
         if (kernel_stores(k, p->in, &at) && (i > user || (!is_convolution(p, k) && !stores_windows(p, k)))) return false;
     }
     return true;
@@ -240,16 +293,18 @@ void lower_pool(Lower *l)
 {
     Program *all = l->program;
     Pool p;
-    for (int i = 0; i < all->kernel.n; i++) {
+    for (int i = 0, n; i < all->kernel.n; i++) {
         if (!find_pool(l, all->kernel.at[i], &p) || !is_alone(&p, i)) continue;
         for (int j = 0; j < i; j++) {
             Kernel *k = all->kernel.at[j];
             if (k->out != p.in) continue;
             if (k->reduce == REDUCE_sum) keep_windows(&p, k);
-            else store_pooled(&p, k);
+            else store_windows(&p, k);
         }
-        for (int j = i + 1; j < all->kernel.n; j++) all->kernel.at[j - 1] = all->kernel.at[j];
-        all->kernel.n--;
+        n = 0;
+        for (int j = 0; j < all->kernel.n; j++)
+            if (j != i && all->kernel.at[j] != p.places.k) all->kernel.at[n++] = all->kernel.at[j];
+        all->kernel.n = n;
         i--;
     }
 }

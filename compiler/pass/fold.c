@@ -1,7 +1,7 @@
 /* fold.c -- compute what is constant, drop what does nothing. */
 #include "fold.h"
 
-static FoldRule *const rules[] = {fold_constant, fold_algebra, fold_move, fold_reduce, fold_spread};
+static FoldRule *const rules[] = {fold_constant, fold_algebra, fold_move, fold_reduce, fold_spread, fold_window};
 
 static bool fits(const Node *n, const Node *by)
 {

@@ -9,7 +9,7 @@
    who asks checks it. New nodes inside the answer go through `folded`. */
 typedef Node *FoldRule(Graph *g, Node *n);
 
-FoldRule fold_constant, fold_algebra, fold_move, fold_reduce, fold_spread;
+FoldRule fold_constant, fold_algebra, fold_move, fold_reduce, fold_spread, fold_window;
 
 /* The simplest that the rules make of n, which may be n. */
 Node *folded(Graph *g, Node *n);

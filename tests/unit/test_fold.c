@@ -21,6 +21,12 @@ static const char *const prologue =
 #define W "{axes=[1], shape=[4, 3]}\n"
 #define FILL(id, from) "%" id " = broadcast %" from " f32[4, 3] batched {axes=[], shape=[4, 3]}\n"
 
+#define SIZES "window=[1, 3], stride=[1, 3], dilation=[1, 1]"
+#define WINDOW "{" SIZES
+#define ONE "{window=[1, 1], stride=[1, 1], dilation=[1, 1]}\n"
+#define UNPOOL(x) "%7 = window_max %" x " f32[4, 1] batched " WINDOW "}\n%8 = window_argmax %" x " %7 i32[4, 1] batched " WINDOW "}\n" \
+    "%9 = window_unpool %7 %8 f32[4, 3] batched {shape=[4, 3], " SIZES "}\n"
+
 /* The last node is the output; what is left of it, after the two inputs. */
 static const struct { const char *before, *after; } folds[] = {
     {"%7 = add %0 %6" F, ""},
@@ -54,6 +60,13 @@ static const struct { const char *before, *after; } folds[] = {
     {"%7 = reverse %0 f32[4, 3] batched {axes=[1]}\n%8 = reverse %7 f32[4, 3] batched {axes=[1]}\n", ""},
     {"%7 = sum %0 f32[4] batched {axes=[1]}\n%8 = reshape %7 f32[4, 1] batched {shape=[4, 1]}\n"
      "%9 = sum %8 f32[4] batched {axes=[1]}\n", "%2 = sum %0 f32[4] batched {axes=[1]}\n"},
+    {"%7 = relu %0" F "%8 = window_max %7 f32[4, 1] batched " WINDOW "}\n",
+     "%2 = window_max %0 f32[4, 1] batched " WINDOW "}\n%3 = relu %2 f32[4, 1] batched\n"},
+    {"%7 = relu %0" F "%8 = window_max %7 f32[4, 3] batched " ONE "%9 = add %7 %8" F,
+     "%2 = relu %0" F "%3 = window_max %2 f32[4, 3] batched " ONE "%4 = add %2 %3" F},
+    {UNPOOL("0") "%10 = sum %9 f32[4] batched {axes=[1]}\n", "%2 = window_max %0 f32[4, 1] batched " WINDOW "}\n%3 = reshape %2 f32[4] batched {shape=[4]}\n"},
+    {UNPOOL("0") "%10 = sum %9 f32[3] {axes=[0]}\n", "%2 = window_max %0 f32[4, 1] batched " WINDOW "}\n"
+     "%3 = window_argmax %0 %2 i32[4, 1] batched " WINDOW "}\n%4 = window_unpool %2 %3 f32[4, 3] batched {shape=[4, 3], " SIZES "}\n%5 = sum %4 f32[3] {axes=[0]}\n"},
     {"%7 = broadcast %2 f32[4, 3] batched " W "%8 = exp %7" F,
      "%2 = param \"w\" f32[3]\n%3 = exp %2 f32[3]\n%4 = broadcast %3 f32[4, 3] batched " W},
     {"%7 = broadcast %2 f32[4, 3] batched " W "%8 = mul %7 %5" F,

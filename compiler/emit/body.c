@@ -204,13 +204,14 @@ static Block block_of(const Body *b, int value)
     const Nest *n = b->nest;
     const Value *v = &n->value.at[value];
     Block k = {.elements = 1, .tiles = 1};
-    int64_t all = 1;
+    int64_t all = 1, sums = 1;
     if (!v->in_body || v->level != n->n_axes || value == b->plan.panel || !lies_along_lanes(b, v) || affine_coef(&v->at, PICKED)) return k;
     for (int i = n->n_axes - 1; i >= 0; i--) {
         const int axis = b->plan.order[i];
         const bool reads = v->axes >> axis & 1;
         const int64_t extent = n->axis[axis].extent, step = axis_step(b, axis), steps = (extent + step - 1) / step;
         if (reads) all *= extent;
+        if (axis >= n->n_out) sums *= extent;
         if (k.next) continue;
         if (reads) {
             k.elements *= step;
@@ -220,7 +221,7 @@ static Block block_of(const Body *b, int value)
             k.tiles *= steps;
         }
     }
-    if (k.tiles == 1 || k.tiles > NEXT_TILES || k.elements > NEXT_MOST || all <= NEXT_LEAST) k.next = 0;
+    if (sums < FETCHED_STEPS || k.tiles == 1 || k.tiles > NEXT_TILES || k.elements > NEXT_MOST || all <= NEXT_LEAST) k.next = 0;
     return k;
 }
 

@@ -130,6 +130,10 @@ bool body_reduces(const Body *b);
 bool lane_reduces(const Body *b);
 /* The statements between the braces of the function. */
 void body_write(Body *b);
+/* Hints for what the result of a tile reads; they stand where its sums begin. */
+void hints_result(Body *b);
+/* Hints for the block of weights behind the one that tiles of rows read again; they stand in a step of a sum. */
+void hints_next_blocks(Body *b);
 /* Decides names and types of all values. */
 void body_name_values(Body *b);
 /* Name of an instance: base and the numbers of the axes that have several: "acc_1_0". */

@@ -30,6 +30,15 @@ void buffer_row_order(const Buffer *b, const double *stored, double *row_major)
     for (int64_t e = 0; e < b->elements; e++) row_major[e] = stored[buffer_place_next(b, i)];
 }
 
+bool kernel_is_plain(const Kernel *k) { return !k->accumulate && !k->pick && !k->more.n && !k->early.n; }
+
+int kernel_out_axes(const Kernel *k)
+{
+    int n = 0;
+    while (n < k->n_axes && !k->axis[n].reduce) n++;
+    return n;
+}
+
 int kernel_kept(const Kernel *k)
 {
     for (int i = 0; i < k->n_axes; i++)

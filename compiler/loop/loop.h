@@ -135,6 +135,10 @@ typedef struct Kernel {
     VEC(Expr *) early;             /* with `more`: what values share, in the order in which code computes it first */
 } Kernel;
 
+/* Stores one element at each point, as it is, at an index of its axes. */
+bool kernel_is_plain(const Kernel *k);
+/* How many axes stand before those that reduce. */
+int kernel_out_axes(const Kernel *k);
 /* The first kept axis, or -1. */
 int kernel_kept(const Kernel *k);
 /* Steps of all kept axes; 1 where there are none. */

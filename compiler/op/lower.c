@@ -226,9 +226,11 @@ Program *graph_lower(Graph *g, const char *name, const LowerOptions *options)
         if (l.fate[i].live) lower_node(&l, g->node.at[i]);
     for (int i = 0; i < g->root.n; i++)
         if (of_root[i] && fate_of(&l, g->root.at[i].node)->buffer != of_root[i]) kernel_copy(&l, g->root.at[i].node, of_root[i]);
-    if (!options->no_fuse) lower_gates(&l);
-    if (!options->no_fuse) lower_pool(&l);
-    if (!options->no_fuse) lower_pack(&l);
+    if (!options->no_fuse) {
+        lower_gates(&l);
+        lower_pool(&l);
+        lower_pack(&l);
+    }
     lower_order(&l);
     if (!options->no_fuse) lower_row(&l);
     program_plan(program, options);

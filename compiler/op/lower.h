@@ -56,6 +56,12 @@ static inline Fate *fate_of(const Lower *l, const Node *n) { return &l->fate[n->
 Affine affine_substitute(const Affine *x, const Affine *by);
 /* A copy of e with that done in each index. */
 Expr *expr_substitute(Arena *a, const Expr *e, const Affine *by);
+/* What the kernel stores where the reduction gave the value at that step of its kept axes; by[i] in place of axis i. */
+Expr *kernel_result_at(Arena *a, const Kernel *k, int step, const Affine *by);
+/* Whether e reads the memory. */
+bool expr_reads(const Expr *e, const Buffer *memory);
+/* Whether all that e reads of the memory is the element at the address. */
+bool expr_reads_at(const Expr *e, const Buffer *memory, const Affine *address);
 /* The row-major number of the element at `index`. */
 Affine affine_linear(Shape s, const Affine *index);
 /* Moves *i and *j behind the shortest runs of dimensions of x and y that have as many elements. */

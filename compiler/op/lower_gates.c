@@ -65,15 +65,6 @@ static void note(Gates *g, int kernel)
 
 static Kernel *kernel_at(const Gates *g, int i) { return g->l->program->kernel.at[i]; }
 
-static int out_axes(const Kernel *k)
-{
-    int n = 0;
-    while (n < k->n_axes && !k->axis[n].reduce) n++;
-    return n;
-}
-
-static bool is_plain(const Kernel *k) { return !k->accumulate && !k->pick && !k->more.n && !k->early.n; }
-
 /* Somebody behind the program reads it: the caller, or an update. */
 static bool is_wanted(const Gates *g, const Buffer *b)
 {
@@ -88,10 +79,10 @@ static bool is_wanted(const Gates *g, const Buffer *b)
 static bool find_split(Group *g, const Kernel *user)
 {
     const Kernel *k = g->maker;
-    const int n = out_axes(k);
+    const int n = kernel_out_axes(k);
     g->split = -1;
     g->parts = 1;
-    if (user->reduce != REDUCE_none || !is_plain(user) || user->n_axes != n || k->n_axes + 1 >= PICKED) return false;
+    if (user->reduce != REDUCE_none || !kernel_is_plain(user) || user->n_axes != n || k->n_axes + 1 >= PICKED) return false;
     for (int i = 0; i < n; i++) {
         const int64_t all = k->axis[i].extent, part = user->axis[i].extent;
         if (all == part) continue;
@@ -161,7 +152,7 @@ static bool find_group(const Gates *gates, int at, Group *g)
 {
     Kernel *k = kernel_at(gates, at);
     *g = (Group){ .maker = k, .at = at };
-    if (k->reduce != REDUCE_sum || !is_plain(k) || is_wanted(gates, k->out) || k->out->base || gates->writer[k->out->id] != at) return false;
+    if (k->reduce != REDUCE_sum || !kernel_is_plain(k) || is_wanted(gates, k->out) || k->out->base || gates->writer[k->out->id] != at) return false;
     const Ints *reader = &gates->reader[k->out->id];
     if (!reader->n || reader->n > USERS_MAX || reader->at[0] <= at) return false;
     for (int i = 0; i < reader->n; i++) {
@@ -199,7 +190,7 @@ static void replace(const Gates *gates, const Group *g, Expr *e, Expr *const *pa
 static void split_axes(Arena *a, const Group *g)
 {
     Kernel *k = g->maker;
-    const int n = out_axes(k);
+    const int n = kernel_out_axes(k);
     Affine by[AXES_MAX];
     for (int i = 0; i < k->n_axes; i++) by[i] = affine_axis(i < n ? i : i + 1);
     by[g->split] = affine_add(affine_axis(g->split), affine_scale(affine_axis(n), g->size));
@@ -210,24 +201,15 @@ static void split_axes(Arena *a, const Group *g)
     k->n_axes++;
 }
 
-static void number_reduced(Expr *e, int part)
-{
-    if (e->kind == EX_reduced) e->value = part;
-    for (int i = 0; i < expr_args[e->kind]; i++) number_reduced(e->arg[i], part);
-}
-
 /* What the maker stores of each part. */
 static void part_values(Arena *a, const Group *g, Expr **part)
 {
-    const int n = out_axes(g->maker);
+    const int n = kernel_out_axes(g->maker);
     for (int p = 0; p < g->parts; p++) {
         Affine by[AXES_MAX];
         for (int i = 0; i < n; i++) by[i] = affine_axis(i);
         if (g->split >= 0) by[g->split] = affine_add(affine_axis(g->split), affine_constant(p * g->size));
-        part[p] = ex_reduced(a, p);
-        if (!g->maker->result) continue;
-        part[p] = expr_substitute(a, g->maker->result, by);
-        number_reduced(part[p], p);
+        part[p] = kernel_result_at(a, g->maker, p, by);
     }
 }
 

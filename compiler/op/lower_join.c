@@ -44,20 +44,13 @@ static void note_all(Join *j)
     for (int i = 0; i < j->l->update.n; i++) j->wanted[j->l->update.at[i].value->id] = true;
 }
 
-static int out_axes(const Kernel *k)
-{
-    int n = 0;
-    while (n < k->n_axes && !k->axis[n].reduce) n++;
-    return n;
-}
-
 /* Whether at each point of `user`, the one kernel that reads it, `maker` stores the element that is read there, where the
    user's own would lie. */
 static bool goes_along(const Kernel *maker, const Kernel *user, const Expr *load)
 {
-    const int n = out_axes(maker);
+    const int n = kernel_out_axes(maker);
     if (maker->accumulate || maker->pick || maker->more.n || (maker->reduce != REDUCE_none && user->reduce != REDUCE_none)) return false;
-    if (n != out_axes(user)) return false;
+    if (n != kernel_out_axes(user)) return false;
     for (int i = 0; i < n; i++)
         if (maker->axis[i].extent != user->axis[i].extent) return false;
     Affine made = buffer_address(maker->out, maker->store), read = buffer_address(load->buffer, load->index), stored = buffer_address(user->out, user->store);

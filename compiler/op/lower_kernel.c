@@ -21,6 +21,38 @@ Expr *expr_substitute(Arena *a, const Expr *e, const Affine *by)
     return x;
 }
 
+static void number_reduced(Expr *e, int step)
+{
+    if (e->kind == EX_reduced) e->value = step;
+    for (int i = 0; i < expr_args[e->kind]; i++) number_reduced(e->arg[i], step);
+}
+
+Expr *kernel_result_at(Arena *a, const Kernel *k, int step, const Affine *by)
+{
+    if (!k->result) return ex_reduced(a, step);
+    Expr *x = expr_substitute(a, k->result, by);
+    number_reduced(x, step);
+    return x;
+}
+
+bool expr_reads(const Expr *e, const Buffer *memory)
+{
+    bool any = e->kind == EX_load && buffer_memory(e->buffer) == memory;
+    for (int i = 0; i < expr_args[e->kind] && !any; i++) any = expr_reads(e->arg[i], memory);
+    return any;
+}
+
+bool expr_reads_at(const Expr *e, const Buffer *memory, const Affine *address)
+{
+    if (e->kind == EX_load && buffer_memory(e->buffer) == memory) {
+        Affine at = buffer_address(e->buffer, e->index);
+        if (!affine_equal(&at, address)) return false;
+    }
+    for (int i = 0; i < expr_args[e->kind]; i++)
+        if (!expr_reads_at(e->arg[i], memory, address)) return false;
+    return true;
+}
+
 Affine affine_linear(Shape s, const Affine *index)
 {
     Affine linear = affine_constant(0);

@@ -37,17 +37,6 @@ static void add_reads_after_writes(Order *o, const Buffer *b)
 
 /* ---- updates ---- */
 
-static bool reads_in_place(const Expr *e, const Buffer *memory, const Affine *store)
-{
-    if (e->kind == EX_load && buffer_memory(e->buffer) == memory) {
-        Affine at = buffer_address(e->buffer, e->index);
-        if (!affine_equal(&at, store)) return false;
-    }
-    for (int i = 0; i < expr_args[e->kind]; i++)
-        if (!reads_in_place(e->arg[i], memory, store)) return false;
-    return true;
-}
-
 /* Whether any kernel but `from` itself that reads the old value must run after `from`. */
 static bool runs_before_reader(Order *o, int from, const Ints *readers)
 {
@@ -77,7 +66,7 @@ static bool may_store_in_place(Order *o, const Update *u)
     Affine store;
     if (k->accumulate || kernel_stores(k, u->value, &store) > 1) return false;
     for (int e = 0; kernel_expr(k, e); e++)
-        if (!reads_in_place(kernel_expr(k, e), u->target, &store)) return false;
+        if (!expr_reads_at(kernel_expr(k, e), u->target, &store)) return false;
     return !runs_before_reader(o, writers->at[0], &o->readers[u->target->id]);
 }
 

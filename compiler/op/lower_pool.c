@@ -16,8 +16,6 @@ typedef struct Pool {
 
 /* ---- whether ---- */
 
-static bool is_plain(const Kernel *k) { return !k->accumulate && !k->pick && !k->more.n && !k->early.n; }
-
 /* Index d of a load is size * out + step, over all of the dimension, which has several windows. */
 static bool find_dimension(const Affine *x, int64_t dimension, int d, Reader *r, int64_t *size)
 {
@@ -37,7 +35,7 @@ static bool find_dimension(const Affine *x, int64_t dimension, int d, Reader *r,
 static bool find_pool(Lower *l, Kernel *k, Pool *p)
 {
     *p = (Pool){ .l = l, .user.k = k, .elements = 1 };
-    if (k->reduce == REDUCE_none || !is_plain(k) || k->value->kind != EX_load || kernel_kept(k) >= 0) return false;
+    if (k->reduce == REDUCE_none || !kernel_is_plain(k) || k->value->kind != EX_load || kernel_kept(k) >= 0) return false;
     p->in = k->value->buffer;
     if (p->in->kind != BUF_workspace || p->in->base || (k->out->kind != BUF_workspace && k->out->kind != BUF_output)) return false;
     for (int d = 0; d < p->in->shape.rank; d++) {
@@ -66,7 +64,7 @@ static bool find_places(Pool *p, Kernel *k)
     Reader *r = &p->places;
     Affine of_user[AXES_MAX] = { 0 };
     int64_t size;
-    if (r->k || p->user.k->reduce != REDUCE_max || p->user.k->result || k->reduce != REDUCE_min || !is_plain(k) || k->result) return false;
+    if (r->k || p->user.k->reduce != REDUCE_max || p->user.k->result || k->reduce != REDUCE_min || !kernel_is_plain(k) || k->result) return false;
     if (e->kind != EX_where || same->kind != EX_eq || e->arg[1]->kind != EX_index || e->arg[2]->kind != EX_constant) return false;
     if (same->arg[0]->kind != EX_load || same->arg[0]->buffer != p->in || same->arg[1]->kind != EX_load || same->arg[1]->buffer != p->user.k->out) return false;
     r->k = k;
@@ -81,14 +79,6 @@ static bool find_places(Pool *p, Kernel *k)
     return true;
 }
 
-static bool reads(const Expr *e, const Buffer *b)
-{
-    if (e->kind == EX_load && buffer_memory(e->buffer) == b) return true;
-    for (int i = 0; i < expr_args[e->kind]; i++)
-        if (reads(e->arg[i], b)) return true;
-    return false;
-}
-
 /* ---- a convolution ---- */
 
 /* Its sums, each dimension of the window along an axis of its own whose elements lie apart: across the lanes they could not be compared.
@@ -98,7 +88,7 @@ static bool is_convolution(const Pool *p, const Kernel *k)
     const Affine address = buffer_address(k->out, k->store);
     int axes = k->n_axes;
     if (p->l->options->lanes && p->l->options->lanes < LINE) return false;
-    if (k->reduce != REDUCE_sum || !is_plain(k) || k->out != p->in || kernel_kept(k) >= 0) return false;
+    if (k->reduce != REDUCE_sum || !kernel_is_plain(k) || k->out != p->in || kernel_kept(k) >= 0) return false;
     for (int d = 0; d < p->in->shape.rank; d++) {
         const Affine *x = &k->store[d];
         if (p->size[d] == 1) continue;
@@ -158,12 +148,11 @@ static bool stores_windows(const Pool *p, const Kernel *k)
 
 /* ---- into those kernels ---- */
 
-static Expr *finished(const Pool *p, const Expr *e, Expr *reduced, const Affine *by)
+static Expr *with_reduced(Expr *e, Expr *by)
 {
-    if (e->kind == EX_reduced) return reduced;
-    Expr *x = expr_substitute(p->l->arena, e, by);
-    for (int i = 0; i < expr_args[e->kind]; i++) x->arg[i] = finished(p, e->arg[i], reduced, by);
-    return x;
+    if (e->kind == EX_reduced) return by;
+    for (int i = 0; i < expr_args[e->kind]; i++) e->arg[i] = with_reduced(e->arg[i], by);
+    return e;
 }
 
 /* What a reader stores of the window that begins at `at`, given what it reduces its elements to. */
@@ -171,7 +160,7 @@ static Store pooled(const Pool *p, const Reader *r, Expr *reduced, const Affine 
 {
     Affine by[AXES_MAX] = { 0 };
     reader_axes(p, r, at, by);
-    Store s = { .value = r->k->result ? finished(p, r->k->result, reduced, by) : reduced, .out = r->k->out };
+    Store s = { .value = r->k->result ? with_reduced(expr_substitute(p->l->arena, r->k->result, by), reduced) : reduced, .out = r->k->out };
     for (int d = 0; d < s.out->shape.rank; d++) s.at[d] = affine_substitute(&r->k->store[d], by);
     return s;
 }
@@ -233,20 +222,14 @@ static void store_windows(const Pool *p, Kernel *k)
     }
 }
 
-static void number_reduced(Expr *e, int number)
-{
-    if (e->kind == EX_reduced) e->value = number;
-    for (int i = 0; i < expr_args[e->kind]; i++) number_reduced(e->arg[i], number);
-}
-
 static void keep_windows(const Pool *p, Kernel *k)
 {
     Arena *a = p->l->arena;
     Affine by[AXES_MAX], first[RANK_MAX];
     Axis window[RANK_MAX];
     Expr *element[KEPT_MAX];
-    int n = 0, windows = 0;
-    while (n < k->n_axes && !k->axis[n].reduce) n++;
+    const int n = kernel_out_axes(k);
+    int windows = 0;
     for (int d = 0; d < p->in->shape.rank; d++) {
         first[d] = k->store[d];
         if (p->size[d] == 1) continue;
@@ -261,8 +244,7 @@ static void keep_windows(const Pool *p, Kernel *k)
             if (p->size[d] > 1) by[first[d].term[0].axis] = (Affine){ place % p->size[d], 1, { { first[d].term[0].axis, p->size[d] } } };
             place /= (int)p->size[d];
         }
-        element[e] = k->result ? expr_substitute(a, k->result, by) : ex_reduced(a, e);
-        number_reduced(element[e], e);
+        element[e] = kernel_result_at(a, k, e, by);
     }
     for (int i = 0; i < k->n_axes; i++) by[i] = affine_axis(i < n ? i : i + windows);
     for (int d = 0, w = n; d < p->in->shape.rank; d++)
@@ -274,15 +256,15 @@ static void keep_windows(const Pool *p, Kernel *k)
     store_window(p, k, element, first, true);
 }
 
-/* Nobody but the readers reads the tensor, and all who write it do so before. */
-static bool is_alone(Pool *p, int user)
+/* Also finds who else reads the tensor: nobody but for the place of the maximum; all who write it do so before. */
+static bool find_readers(Pool *p, int user)
 {
     const Program *all = p->l->program;
     for (int i = 0; i < all->kernel.n; i++) {
         Kernel *k = all->kernel.at[i];
         Affine at;
         bool reader = false;
-        for (int e = 0; i != user && kernel_expr(k, e); e++) reader |= reads(kernel_expr(k, e), p->in);
+        for (int e = 0; i != user && kernel_expr(k, e); e++) reader |= expr_reads(kernel_expr(k, e), p->in);
         if (reader && !find_places(p, k)) return false;
         if (kernel_stores(k, p->in, &at) && (i > user || (!is_convolution(p, k) && !stores_windows(p, k)))) return false;
     }
@@ -294,7 +276,7 @@ void lower_pool(Lower *l)
     Program *all = l->program;
     Pool p;
     for (int i = 0, n; i < all->kernel.n; i++) {
-        if (!find_pool(l, all->kernel.at[i], &p) || !is_alone(&p, i)) continue;
+        if (!find_pool(l, all->kernel.at[i], &p) || !find_readers(&p, i)) continue;
         for (int j = 0; j < i; j++) {
             Kernel *k = all->kernel.at[j];
             if (k->out != p.in) continue;

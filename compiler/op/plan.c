@@ -64,25 +64,13 @@ static int slot_of(Slot *slot, int i)
     return i;
 }
 
-/* All reads of the memory are of the element that will be stored. */
-static bool only_read_at(const Expr *e, const Buffer *memory, const Affine *store)
-{
-    if (e->kind == EX_load && buffer_memory(e->buffer) == memory) {
-        Affine at = buffer_address(e->buffer, e->index);
-        if (!affine_equal(&at, store)) return false;
-    }
-    for (int i = 0; i < expr_args[e->kind]; i++)
-        if (!only_read_at(e->arg[i], memory, store)) return false;
-    return true;
-}
-
 /* The operand that dies in kernel i, of the same size, whose place the result may take. */
 static const Buffer *find_operand(const Expr *e, const Kernel *k, int i, const Affine *store)
 {
     if (e->kind == EX_load) {
         const Buffer *m = buffer_memory(e->buffer);
         bool fits = in_workspace(m) && m->last == i && m->first < i && m->elements == k->out->elements && m->dtype == k->out->dtype;
-        if (fits && only_read_at(k->value, m, store)) return m;
+        if (fits && expr_reads_at(k->value, m, store)) return m;
     }
     for (int a = 0; a < expr_args[e->kind]; a++) {
         const Buffer *found = find_operand(e->arg[a], k, i, store);

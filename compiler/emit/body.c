@@ -227,7 +227,7 @@ static void write_vector_store(Body *b, int root, const Buffer *memory, const Af
     write_line(&b->w, "vstore%s%s(%s%s, %s);", kind, type, to, more, value);
 }
 
-static void write_store(Body *b, int root, const Buffer *out, const Affine *store, const int *at)
+void body_store(Body *b, int root, const Buffer *out, const Affine *store, const int *at)
 {
     bool vector = b->plan.lane >= 0 && b->plan.lane < b->nest->n_out;
     if (vector) write_vector_store(b, root, out, store, at);
@@ -244,11 +244,11 @@ static void write_stores(Body *b, int root)
     do {
         for (int i = 0; i < n->early.n; i++) write_needed(b, n->early.at[i], level, at);
         if (root >= 0) write_needed(b, root, level, at);
-        write_store(b, root, n->out, &n->store, at);
+        body_store(b, root, n->out, &n->store, at);
         for (int i = 0; i < n->more.n; i++) {
             const Stored *s = &n->more.at[i];
             write_needed(b, s->value, level, at);
-            write_store(b, s->value, s->out, &s->at, at);
+            body_store(b, s->value, s->out, &s->at, at);
         }
     } while (instance_next(b, stored_axes(b), at));
 }
@@ -264,6 +264,10 @@ static bool fills_little(const Body *b, int root)
 
 static void write_finish(Body *b)
 {
+    if (b->plan.pieces) {
+        overlap_keep(b);
+        return;
+    }
     const Nest *n = b->nest;
     int at[AXES_MAX] = {0}, root = body_reduces(b) ? n->result : n->body;
     if (lane_reduces(b)) {
@@ -274,7 +278,7 @@ static void write_finish(Body *b)
         write_stores(b, root);
         return;
     }
-    do write_store(b, root, n->out, &n->store, at);
+    do body_store(b, root, n->out, &n->store, at);
     while (instance_next(b, stored_axes(b), at));
     if (fills_little(b, root)) write_line(&b->w, "FENCE;");
 }
@@ -286,6 +290,19 @@ static void write_body(Body *b, const Stmt *s)
     for (int i = 0; i < s->body.n; i++) write_stmt(b, s->body.at[i]);
 }
 
+/* Over the steps of an axis from `from` to `to`, of which the last begins at `last`; perhaps from that one on. */
+static void open_loop(Body *b, const Stmt *s, const char *from, const char *to, const char *last)
+{
+    const Plan *p = &b->plan;
+    const char *name = b->nest->axis[s->axis].name;
+    const bool back = p->pieces && p->turn == (s->axis == p->pace ? 2 : s->axis >= b->nest->n_out ? 1 : -1);
+    const char *next = s->step == 1 ? (back ? "--" : "++") : arena_printf(b->arena, " %c= %lld", back ? '-' : '+', (long long)s->step);
+    if (back) write_open(&b->w, "for (int %s = %s; %s >= %s; %s%s)", name, last, name, from, name, next);
+    else write_open(&b->w, "for (int %s = %s; %s < %s; %s%s)", name, from, name, to, name, next);
+}
+
+static const char *decimal(const Body *b, int64_t x) { return arena_printf(b->arena, "%lld", (long long)x); }
+
 /* The axis that threads share: a part does what lies from `first` to `end`, which are bounds of tiles. */
 static void write_shared_loop(Body *b, const Stmt *s)
 {
@@ -296,8 +313,7 @@ static void write_shared_loop(Body *b, const Stmt *s)
     if (once && more) write_open(&b->w, "if (%s == %lld)", b->first, (long long)s->from);
     else if (once) write_open(&b->w, "if (%s == %lld)", b->end, (long long)s->to);
     else if (more) write_open(&b->w, "for (int %s = %s; %s + %lld <= %s; %s += %lld)", name, b->first, name, (long long)s->step, b->end, name, (long long)s->step);
-    else if (s->step > 1) write_open(&b->w, "for (int %s = %s; %s < %s; %s += %lld)", name, b->first, name, b->end, name, (long long)s->step);
-    else write_open(&b->w, "for (int %s = %s; %s < %s; %s++)", name, b->first, name, b->end, name);
+    else open_loop(b, s, b->first, b->end, arena_printf(b->arena, "%s - %lld", b->end, (long long)s->step));
     write_body(b, s);
     write_close(&b->w, once ? NULL : arena_printf(b->arena, "for %s", name));
     b->frame[s->axis] = outer;
@@ -319,8 +335,7 @@ static void write_loop(Body *b, const Stmt *s)
         write_body(b, s);
         write_close(&b->w, NULL);
     } else {
-        if (s->step == 1) write_open(&b->w, "for (int %s = %lld; %s < %lld; %s++)", name, (long long)s->from, name, (long long)s->to, name);
-        else write_open(&b->w, "for (int %s = %lld; %s < %lld; %s += %lld)", name, (long long)s->from, name, (long long)s->to, name, (long long)s->step);
+        open_loop(b, s, decimal(b, s->from), decimal(b, s->to), decimal(b, s->to - s->step));
         write_body(b, s);
         write_close(&b->w, arena_printf(b->arena, "for %s", name));
     }
@@ -393,6 +408,7 @@ static void write_stmt(Body *b, const Stmt *s)
         hints_result(b);
         break;
     case STMT_update: write_update(b); break;
+    case STMT_piece: overlap_piece(b, (int)s->from); break;
     case STMT_finish: write_finish(b); break;
     }
 }
@@ -402,5 +418,7 @@ void body_write(Body *b)
     if (b->plan.panel >= 0)
         write_line(&b->w, "float %s[%lld] __attribute__((aligned(64)));", b->panel,
                    (long long)panel_rows(b->nest, &b->nest->value.at[b->plan.panel]) * b->plan.count[b->plan.lane] * b->target->lanes);
+    if (b->plan.pieces) overlap_begin(b);
     write_stmt(b, stmt_build(b->arena, b->nest, &b->plan, b->target));
+    if (b->plan.pieces) overlap_end(b);
 }

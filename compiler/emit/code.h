@@ -84,8 +84,12 @@ Run run_find(Call *const *call, int n, int first);
    the arguments that are the same in each round. */
 void run_write(Writer *w, const Unit *u, Names *names, Call *const *calls, const Run *run, bool constant, RunNames name_of, const void *user);
 
+/* Plan.turn of kernel i, where that of kernel i - 1 was `before`: of kernels that follow each other with the same weights each
+   begins with those that the one before read last, and which the first cache still holds; and it sums first what that one
+   stored first, the result of its last tile last. */
+int turn_of(const Program *p, int i, int before);
 /* Adds the kernel's function, or finds the one with the same text. */
-Call *function_of(Functions *f, const Kernel *k);
+Call *function_of(Functions *f, const Kernel *k, int turn);
 /* "float", "double", "uint8_t", "int32_t" */
 const char *c_type(DType t, bool f64);
 
@@ -117,6 +121,7 @@ typedef struct Body {
     bool acc_vector;
     VEC(const char *) defined;     /* in the reduction step that is being written */
     const char *acc, *reduced;     /* names of accumulators, and of what a lane reduction gives */
+    const char *last;              /* of the sums of the tile before, whose result is computed in pieces */
     const char *panel;             /* name of the panel */
     bool packing;                  /* what the panel holds is being read where it lies */
 } Body;
@@ -134,6 +139,14 @@ void body_write(Body *b);
 void hints_result(Body *b);
 /* Hints for the block of weights behind the one that tiles of rows read again; they stand in a step of a sum. */
 void hints_next_blocks(Body *b);
+/* The result in pieces, where the plan has some: variables before all loops, one piece among the sums of the next tile, what
+   is kept of a tile for it, and behind all loops the result of the last tile. */
+void overlap_begin(Body *b);
+void overlap_piece(Body *b, int piece);
+void overlap_keep(Body *b);
+void overlap_end(Body *b);
+/* Stores the instance of a value, or what was reduced where root is -1. */
+void body_store(Body *b, int root, const Buffer *out, const Affine *store, const int *at);
 /* Decides names and types of all values. */
 void body_name_values(Body *b);
 /* Name of an instance: base and the numbers of the axes that have several: "acc_1_0". */

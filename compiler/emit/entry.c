@@ -367,8 +367,9 @@ void entry_write(Writer *w, const Unit *u, const ApiNames *names, const Program 
     Names ignored = {.arena = u->arena};
     Tables tables = tables_of(u, all, n, &ignored, NULL);
     for (int i = 0; i < f->function.n; i++) name_unique(&e.names, f->function.at[i]->name);
-    for (int i = 0; i < p->kernel.n; i++) {
-        Call *c = function_of(f, p->kernel.at[i]);
+    for (int i = 0, turn = 0; i < p->kernel.n; i++) {
+        turn = turn_of(p, i, turn);
+        Call *c = function_of(f, p->kernel.at[i], turn);
         vec_push(u->arena, &e.call, c);
     }
     add_runs(&e, &tables);

@@ -333,7 +333,7 @@ static bool needs_variable(const Body *b, const Users *u, int value)
     const Value *v = &n->value.at[value];
     unsigned all = (1u << n->n_axes) - 1, out = (1u << n->n_out) - 1;
     if (v->kind == EX_constant || v->kind == EX_reduced) return false;
-    if (v->uses > 1 || value == n->pick || plan_transposes(&b->plan, v)) return true;
+    if (v->uses > 1 || value == n->pick || plan_transposes(&b->plan, v) || (b->plan.pieces && value_is_slow(v))) return true;
     if (value == n->body && wants_variable(b, v, n->n_axes, all)) return true;
     if (value == n->result && wants_variable(b, v, n->n_out, out)) return true;
     const int user = u->only[value];

@@ -1,7 +1,10 @@
 /* func.c -- one kernel as one static C function; kernels with the same text share it. */
 #include "code.h"
 
-enum { PART_CYCLES = 4000 };         /* least work of a thread: many times what it costs to hand it over */
+enum {
+    PART_CYCLES = 4000,              /* least work of a thread: many times what it costs to hand it over */
+    TURN_LEAST = 8192                /* elements that a first cache may not hold */
+};
 
 const char *c_type(DType t, bool f64)
 {
@@ -70,6 +73,7 @@ static void name_derived(Body *b)
     b->acc = name_unique(&b->names, n->kernel->reduce == REDUCE_sum ? "sum" : n->kernel->reduce == REDUCE_max ? "most" : "least");
     b->reduced = b->acc;
     if (lane_reduces(b)) b->reduced = name_unique(&b->names, "all");
+    if (b->plan.pieces) b->last = name_unique(&b->names, "last");
     if (b->plan.panel >= 0) b->panel = name_unique(&b->names, "panel");
     if (b->split.axis < 0) return;
     b->first = name_unique(&b->names, "first");
@@ -115,7 +119,8 @@ static uint64_t body_hash(const Body *b)
     return hash_bytes(0xcbf29ce484222325u, key.s, (size_t)key.n);
 }
 
-static void body_init(Body *b, const Functions *f, const Kernel *k)
+/* turn: of the plan, where it has a use for one. */
+static void body_init(Body *b, const Functions *f, const Kernel *k, int turn)
 {
     *b = (Body){.arena = f->scratch, .unit = f->unit, .target = f->unit->target, .w.text.arena = f->scratch, .names.arena = f->scratch};
     b->nest = nest_new(f->scratch, k);
@@ -125,6 +130,7 @@ static void body_init(Body *b, const Functions *f, const Kernel *k)
     lift_offsets(b);
     if (f->unit->tiles && body_reduces(b)) b->rank = tiles_rank(f->unit->tiles, b->target, body_hash(b));
     if (b->rank > 0) plan_choose(b->nest, b->target, b->rank, &b->plan);
+    if (b->plan.pieces) b->plan.turn = turn;
     plan_levels(b->nest, &b->plan);
     split_choose(b->nest, &b->plan, b->target, f->unit->threads, f->unit->part_cycles > 0 ? f->unit->part_cycles : PART_CYCLES, &b->split);
     name_derived(b);
@@ -135,7 +141,7 @@ uint64_t kernel_hash(const Unit *u, const Kernel *k)
 {
     Functions f = {.arena = u->arena, .scratch = arena_new(), .unit = u, .names.arena = u->arena};
     Body b;
-    body_init(&b, &f, k);
+    body_init(&b, &f, k, 0);
     const uint64_t hash = body_reduces(&b) ? body_hash(&b) : 0;
     arena_free(f.scratch);
     return hash;
@@ -174,10 +180,32 @@ static int function_add(Functions *f, const Kernel *k, int rank, const char *tex
     return f->function.n - 1;
 }
 
-Call *function_of(Functions *f, const Kernel *k)
+static const Buffer *largest_param(const Expr *e, const Buffer *most)
+{
+    if (e->kind == EX_load && buffer_memory(e->buffer)->kind == BUF_param && (!most || buffer_memory(e->buffer)->elements > most->elements))
+        most = buffer_memory(e->buffer);
+    for (int i = 0; i < expr_args[e->kind]; i++) most = largest_param(e->arg[i], most);
+    return most;
+}
+
+/* The weights of kernel i of a program, or NULL where it has none or few. */
+static const Buffer *weights_of(const Program *p, int i)
+{
+    const Buffer *w = i >= 0 && i < p->kernel.n ? largest_param(p->kernel.at[i]->value, NULL) : NULL;
+    return w && w->elements >= TURN_LEAST ? w : NULL;
+}
+
+int turn_of(const Program *p, int i, int before)
+{
+    const Buffer *w = weights_of(p, i);
+    if (w && w == weights_of(p, i - 1)) return 3 - before;
+    return w && w == weights_of(p, i + 1) ? 1 : 0;
+}
+
+Call *function_of(Functions *f, const Kernel *k, int turn)
 {
     Body b;
-    body_init(&b, f, k);
+    body_init(&b, f, k, turn);
     const Text key = body_key(&b);
     int at = map_find(&f->by_key, key.s, key.n);
     if (at < 0) {

@@ -54,7 +54,7 @@ typedef struct Block {
 static int64_t axis_step(const Body *b, int axis)
 {
     if (axis >= b->nest->n_out) return b->nest->axis[axis].extent;
-    return axis == b->plan.lane ? (int64_t)b->plan.count[axis] * b->target->lanes : b->plan.count[axis];
+    return plan_tile(&b->plan, b->target, axis);
 }
 
 static Block block_of(const Body *b, int value)

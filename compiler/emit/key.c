@@ -55,7 +55,8 @@ static void put_plan(Text *t, const Plan *p)
     put(t, p->count, sizeof p->count);
     put(t, p->unroll, sizeof p->unroll);
     put(t, p->order, sizeof p->order);
-    put_int(t, p->panel);
+    const int rest[] = {p->panel, p->pieces, p->pace, p->turn};
+    put(t, rest, sizeof rest);
 }
 
 static void put_pointers(Text *t, const Body *b)

@@ -13,6 +13,7 @@ enum {
     PAGES = 64, PAGE_BYTES = 4096,                                  /* the first table of addresses */
     PANEL_BYTES = L2_BYTES / 2, PACK_CYCLES = 3,                    /* a vector of a panel: load, store, waiting for memory */
     TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8,
+    PIECES_UNROLL = 2,
     BLOCK_VALUES = 6               /* a block holds a vector of each for every lane */
 };
 
@@ -461,6 +462,43 @@ static void choose_unroll(const Nest *n, Plan *p)
     }
 }
 
+bool value_is_slow(const Value *v) { return !is_leaf(v) && value_cost(v, -1, 1, -1) > 1; }
+
+int64_t plan_tile(const Plan *p, const Target *t, int axis) { return axis == p->lane ? (int64_t)p->count[axis] * t->lanes : p->count[axis]; }
+
+/* The out axis of several tiles, all of them full, where there is one alone; else -1. */
+static int find_pace(const Nest *n, const Target *t, const Plan *p)
+{
+    int pace = -1;
+    for (int i = 0; i < n->n_out; i++) {
+        const int64_t tile = plan_tile(p, t, i);
+        if (n->axis[i].extent % tile) return -1;
+        if (n->axis[i].extent == tile) continue;
+        if (pace >= 0) return -1;
+        pace = i;
+    }
+    return pace;
+}
+
+/* The functions of gates follow one upon the other: where they stand among the loads of the next tile, both go on. */
+static void choose_pieces(const Nest *n, const Target *t, Plan *p)
+{
+    int slow = 0;
+    if (n->n_axes != n->n_out + 1 || n->result < 0 || n->pick >= 0 || p->lane < 0 || p->lane >= n->n_out || p->panel >= 0 || !streams_gates(n, p)) return;
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (v->in_result && v->in_body && v->kind != EX_constant) return;
+        slow += v->in_result && value_is_slow(v);
+    }
+    Counts c;
+    memcpy(c.count, p->count, sizeof c.count);
+    const int sum = n->n_out, sums = instances(n, accumulator_axes(n, p), &c);
+    p->pace = find_pace(n, t, p);
+    if (2 * sums > t->registers || p->pace < 0 || n->axis[sum].extent % PIECES_UNROLL || n->axis[sum].extent / PIECES_UNROLL <= slow) return;
+    p->pieces = slow;
+    p->unroll[sum] = PIECES_UNROLL;
+}
+
 void plan_levels(Nest *n, const Plan *p)
 {
     for (int i = 0; i < n->value.n; i++) {
@@ -487,4 +525,5 @@ void plan_choose(const Nest *n, const Target *t, int rank, Plan *p)
         if (!choose_tile(n, t, p->cycles, p)) break;
     choose_order(n, p);
     choose_unroll(n, p);
+    choose_pieces(n, t, p);
 }

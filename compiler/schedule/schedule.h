@@ -49,6 +49,9 @@ typedef struct Plan {
     int unroll[AXES_MAX];          /* reduce axes: steps written out one after the other */
     int across;                    /* out axis; loads that have neighbours along it, not along the lanes, come as blocks of both; -1: none */
     int order[AXES_MAX];           /* loops from outside in; reduce axes behind out axes */
+    int pieces;                    /* the result of a tile is computed in so many, among the sums of the next tile; 0: behind its own */
+    int pace;                      /* with pieces: the only out axis of several tiles */
+    int turn;                      /* 1: the sum goes from its end; 2: the tiles along `pace` do; 0: none */
     int panel;                     /* load whose elements for one step of the lanes are copied side by side first; -1: none */
     double cycles;                 /* of the whole kernel, as the model has it */
     double packing;                /* of these, for the copies */
@@ -57,6 +60,10 @@ typedef struct Plan {
 /* rank 0: the plan that costs least by the model; 1, 2, ...: the same with the register tile that costs next to least, and so on;
    the last there is where there are fewer. */
 void plan_choose(const Nest *n, const Target *t, int rank, Plan *p);
+/* Whether it takes many times what a multiplication does. */
+bool value_is_slow(const Value *v);
+/* Elements of a tile along an out axis. */
+int64_t plan_tile(const Plan *p, const Target *t, int axis);
 /* Whether the load's vectors come as a block, transposed. */
 bool plan_transposes(const Plan *p, const Value *v);
 /* Steps of the reduction that the panel has a row for. */
@@ -88,7 +95,8 @@ typedef enum StmtKind {
     STMT_let,                      /* compute the values of `level` */
     STMT_clear,                    /* accumulators = the neutral element */
     STMT_update,                   /* accumulate one point (or tile) */
-    STMT_finish                    /* result and store */
+    STMT_piece,                    /* piece `from` of the result of the tile before */
+    STMT_finish                    /* result and store; with pieces: the sums are kept for them */
 } StmtKind;
 
 typedef struct Stmt Stmt;

@@ -26,11 +26,9 @@ static bool stores_apart(const Nest *n)
     return true;
 }
 
-static int64_t tile(const Plan *p, const Target *t, int axis) { return axis == p->lane ? (int64_t)t->lanes * p->count[axis] : p->count[axis]; }
-
 static int64_t tiles(const Nest *n, const Plan *p, const Target *t, int axis)
 {
-    int64_t one = tile(p, t, axis);
+    int64_t one = plan_tile(p, t, axis);
     return (n->axis[axis].extent + one - 1) / one;
 }
 
@@ -53,7 +51,7 @@ static double memory_cycles(const Nest *n, int axis, double parts)
 
 static void set_bounds(const Nest *n, const Plan *p, const Target *t, Split *s)
 {
-    int64_t all = tiles(n, p, t, s->axis), one = tile(p, t, s->axis);
+    int64_t all = tiles(n, p, t, s->axis), one = plan_tile(p, t, s->axis);
     for (int i = 0; i < s->parts; i++) s->bound[i] = all * i / s->parts * one;
     s->bound[s->parts] = n->axis[s->axis].extent;
 }

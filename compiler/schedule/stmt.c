@@ -76,6 +76,18 @@ static void build_reduce(const Build *b, Stmt *parent, int axis, int depth)
     if (full < extent) build_steps(b, loop(b, parent, axis, full, extent, extent - full, 1), axis, extent - full, depth);
 }
 
+/* The sum of a tile, and between its parts the pieces of the result before. */
+static void build_pieces(const Build *b, Stmt *parent, int axis, int depth)
+{
+    const int parts = b->plan->pieces + 1, unroll = b->plan->unroll[axis];
+    const int64_t steps = b->nest->axis[axis].extent / unroll;
+    for (int i = 0; i < parts; i++) {
+        const int part = b->plan->turn == 1 ? parts - 1 - i : i;
+        build_steps(b, loop(b, parent, axis, steps * part / parts * unroll, steps * (part + 1) / parts * unroll, unroll, 1), axis, unroll, depth);
+        if (i + 1 < parts) stmt_new(b, STMT_piece, parent)->from = i;
+    }
+}
+
 /* What stands inside `depth` open loops. */
 static void build_level(const Build *b, Stmt *parent, int depth)
 {
@@ -89,6 +101,7 @@ static void build_level(const Build *b, Stmt *parent, int depth)
     int axis = b->plan->order[depth];
     if (axis == b->plan->lane) build_lanes(b, parent, axis, depth);
     else if (axis < n->n_out) build_rows(b, parent, axis, depth);
+    else if (b->plan->pieces) build_pieces(b, parent, axis, depth);
     else build_reduce(b, parent, axis, depth);
     if (reduces && depth == n->n_out) stmt_new(b, STMT_finish, parent);
 }

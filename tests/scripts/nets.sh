@@ -56,4 +56,9 @@ check "other windows stay" [ "$(grep -c '^kernel maxpool_[124] .*max$' "$T/poole
 "$N" emit --target avx512 tests/nets/ahead.net -o "$T/ahead"
 check "each tile fetches its share of the next block of weights" grep -q 'PREFETCH_L2(weight + x \* 16384 + c \* 1024 + x2 \* 16 + 16384)' "$T/ahead/ahead_forward.c"
 check "and no more" [ "$(grep -c 'PREFETCH_L2(w' "$T/ahead/ahead_forward.c")" = 2 ]
+
+# the gates of a unit of 16 wait among the loads of the next; every second step goes the other way, its sums not
+"$N" emit --target avx512 tests/nets/streams.net -o "$T/streams"
+check "gates are computed in pieces among the sums of the next units" [ "$(grep -c '^        if (oc > 0) {' "$T/streams/streams_forward.c")" = 8 ]
+check "a step begins with the weights that the one before read last" sh -c "grep -q '^    for (int oc = 2; oc >= 0; oc--)' '$T/streams/streams_forward.c' && grep -q '^        for (int c2 = 46; c2 >= 40; c2 -= 2)' '$T/streams/streams_forward.c'"
 exit 0

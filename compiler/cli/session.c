@@ -32,6 +32,7 @@ static int set_target(Session *s, const char *otherwise)
     s->compile.target = target_find(name);
     if (s->compile.target) {
         s->compile.passes.lanes = s->compile.target->lanes;
+        s->compile.passes.far = target_far(s->compile.target, !strcmp(name, "native"));
         return 0;
     }
     const char *names[64] = {"native"};

@@ -96,6 +96,7 @@ typedef struct PassContext {
     int winograd;                  /* WINOGRAD_x */
     double error_budget;           /* what `auto` may add to the error of the results, relative to their size */
     int lanes;                     /* of the target, for costs; 0: many. Threads are no part of them: results stay the same */
+    double far;                    /* target_far, for the costs of weights; 0: as near as a small processor's last cache */
     int segments;                  /* recompute: into so many the forward pass is cut; 0, 1: all is kept */
     const char *const *without;    /* names of optional passes to leave out */
     int n_without;

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { LANES = 16 };               /* where the context does not say */
+enum { LANES = 16, FAR = 16 };     /* where the context does not say */
 
 static const double CLEARLY = 0.95;  /* a gain that is less is none */
 
@@ -11,14 +11,12 @@ static const double CLEARLY = 0.95;  /* a gain that is less is none */
 typedef struct Costs {
     int lanes;
     double rate;                   /* multiply-adds a cycle */
+    double far;                    /* bytes a cycle from the last cache */
     double weights[WINOGRAD_4 + 1];
 } Costs;
 
 /* Bytes a cycle that a core reads of so many that are used again and again: from its own cache, the last one, memory. */
-static double bandwidth(double bytes)
-{
-    return bytes <= 1 << 20 ? 64 : bytes <= 8 << 20 ? 16 : 8;
-}
+static double bandwidth(double bytes, double far) { return bytes <= 1 << 20 ? 64 : bytes <= 8 << 20 ? far : 8; }
 
 static double vectors(const Costs *m, double channels) { return ceil(channels / m->lanes); }
 
@@ -42,11 +40,11 @@ static double cycles(const Costs *m, const Conv *v, int tile)
     const double places = form ? form->size * form->size : WINOGRAD_KERNEL * WINOGRAD_KERNEL;
     const double points = (double)tiles(v, form);
     const double products = fmax(points * places * in * vectors(m, out) * m->lanes / m->rate,
-                                 4 * places * in * out / bandwidth(m->weights[tile]) / (v->known ? 1 : 2));
+                                 4 * places * in * out / bandwidth(m->weights[tile], m->far) / (v->known ? 1 : 2));
     if (!form) return products;
     const double bytes = 4 * places * points * (in + out);
     const double transforms = fmax(points * (transform_cycles(tile) * vectors(m, in) + result_cycles(tile) * vectors(m, out)),
-                                   2 * bytes / bandwidth(bytes));
+                                   2 * bytes / bandwidth(bytes, FAR));
     const double weights = (form->size * 9 + places * 3) * in * out / (m->rate / 6);
     return products + transforms + (v->known ? 0 : weights);
 }
@@ -90,7 +88,7 @@ static void keep_budget(Convs *all, double budget)
 void winograd_choose(const Graph *g, const PassContext *context, Convs *all)
 {
     const int lanes = context->lanes ? context->lanes : LANES;
-    Costs m = { .lanes = lanes, .rate = lanes > 4 ? 16 : lanes > 1 ? 2 * lanes : 1 };
+    Costs m = { .lanes = lanes, .rate = lanes > 4 ? 16 : lanes > 1 ? 2 * lanes : 1, .far = context->far > 0 ? context->far : FAR };
     for (int tile = 0; tile <= WINOGRAD_4; tile += 2) m.weights[tile] = weight_bytes(g, all, tile);
     for (int i = 0; i < all->n; i++) {
         Conv *v = &all->at[i];

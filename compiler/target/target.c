@@ -30,6 +30,11 @@ const Target targets[] = {
 
 bool target_runs_here(const Target *t) { return t->runs(); }
 
+double target_far(const Target *t, bool here)
+{
+    return !t->simd || t->lanes < 16 || (here && ON_x86_64(__builtin_cpu_is("amd"))) ? 16 : 8;
+}
+
 const Target *target_find(const char *name)
 {
     const Target *best = NULL;

@@ -21,6 +21,9 @@ extern const Target targets[];       /* from targets.def; ends with a NULL name;
 
 /* The row by name; "native" is the best row that this processor runs. NULL when unknown. */
 const Target *target_find(const char *name);
+/* Bytes a cycle that a core reads from the last cache. Where vectors are widest it belongs to a server's many cores and is slow (9 on
+   Intel's), but on AMD's, which share it among few. here: for this processor alone. */
+double target_far(const Target *t, bool here);
 /* Whether this processor runs its code. */
 bool target_runs_here(const Target *t);
 

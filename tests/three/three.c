@@ -241,6 +241,7 @@ static bool prepare(Case *c, const Options *o)
                               .train_batch = TRAIN_BATCH, .f64 = o->f64, .target = target_find(o->target), .threads = o->threads,
                               .passes = {.without = o->without, .n_without = o->n_without, .winograd = o->winograd, .segments = o->segments}};
     options.passes.lanes = options.target->lanes;
+    options.passes.far = target_far(options.target, !strcmp(o->target, "native"));
     for (int i = 0; i < o->n_without; i++) {
         if (!strcmp(o->without[i], "fuse")) options.lower.no_fuse = true;
         if (!strcmp(o->without[i], "reuse")) options.lower.no_reuse = true;

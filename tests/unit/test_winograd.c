@@ -171,6 +171,23 @@ START_TEST(frozen)
 }
 END_TEST
 
+/* Four tiles of 4 read 1.2 MB of weights, sixteen of 2 half as much: what is better hangs on the last cache. */
+START_TEST(by_cost)
+{
+    for (int far = 8; far <= 16; far += 8) {
+        begin(MODE_infer);
+        output(conv(image(1, 64, 8, 8), "wide", 128, 3, 1, 1));
+        for (int i = 0; i < graph->node.n; i++)
+            if (graph->node.at[i]->op == OP_param) graph->node.at[i]->value = NEW_ARRAY(arena, float, shape_elements(graph->node.at[i]->shape));
+        passes_run(graph, &(PassContext){ .winograd = WINOGRAD_auto, .error_budget = 1, .lanes = 16, .far = far }, NULL);
+        int64_t places = 0;
+        for (int i = 0; i < graph->node.n; i++)
+            if (graph->node.at[i]->op == OP_param && graph->node.at[i]->shape.rank > 1) places = shape_elements(graph->node.at[i]->shape) / (64 * 128);
+        ck_assert_int_eq(places, far == 8 ? 16 : 36);
+    }
+}
+END_TEST
+
 /* ---- emitted ---- */
 
 static const Target *target;
@@ -237,6 +254,7 @@ int main(void)
     tcase_add_loop_test(t, others, 0, LENGTH(tiles));
     tcase_add_test(t, off_by_default);
     tcase_add_loop_test(t, frozen, 0, LENGTH(tiles));
+    tcase_add_test(t, by_cost);
     tcase_add_loop_test(t, emitted, 0, mode && !strcmp(mode, "all") ? LENGTH(runs) : QUICK_RUNS);
     suite_add_tcase(s, t);
     return run_suite(s);

@@ -8,6 +8,7 @@
 
 enum {
     BLOCK_BYTES = 640 << 10,       /* of transformed tiles at a time: they stay in the second cache */
+    PART_BYTES = 384 << 10,        /* of one sample's, where enough tiles have no more: beside the weights of the layers around */
     BLOCK_TILES = 24               /* of one sample, at least: as many rows as fill the tiles of registers */
 };
 
@@ -214,24 +215,32 @@ static void multiply_gradient(const Tiles *t, Buffer *x, Buffer *dy)
 
 /* ---- block by block ---- */
 
-/* The largest part of `all` of at most so many bytes, all of them alike; at least 1. */
-static int64_t part_of(int64_t all, int64_t bytes)
+/* The largest part of `all` of at most `most` bytes, all of them alike; at least 1. */
+static int64_t part_of(int64_t all, int64_t bytes, int64_t most)
 {
     int64_t part = all;
-    while (part > 1 && (all % part || part * bytes > BLOCK_BYTES)) part--;
+    while (part > 1 && (all % part || part * bytes > most)) part--;
     return part;
 }
 
-/* `image`: the result, or its gradient. A sample's rows are cut where the weights too, which all parts read, stay in the cache. */
+/* Rows of tiles of one sample, of so many bytes each. */
+static int64_t rows_of(int64_t all, int64_t across, int64_t bytes)
+{
+    int64_t part = part_of(all, bytes, PART_BYTES);
+    while (part < all && (all % part || part * across < BLOCK_TILES)) part++;
+    return part;
+}
+
+/* `image`: the result, or its gradient. The rows of a large sample are cut where the weights too, which all parts read, stay in the cache. */
 static Tiles begin(Lower *l, const Node *n, const Node *image)
 {
     const Winograd *form = winograd_form(node_int(n, ATTR_tile));
     Tiles t = { .l = l, .n = n, .form = form, .samples = image->shape.dim[0], .in = n->in[0]->shape.dim[1], .out = image->shape.dim[1],
                 .down = winograd_tiles(form, image->shape.dim[2]), .across = winograd_tiles(form, image->shape.dim[3]) };
     const int64_t places = (int64_t)sizeof(float) * form->size * form->size, row = places * t.across * (t.in + t.out);
-    t.samples = part_of(t.samples, t.down * row);
-    const int64_t rows = part_of(t.down, row);
-    if (t.samples == 1 && rows * t.across >= BLOCK_TILES && places * t.in * t.out <= BLOCK_BYTES) t.down = rows;
+    t.samples = part_of(t.samples, t.down * row, BLOCK_BYTES);
+    const int64_t rows = rows_of(t.down, t.across, row);
+    if (t.samples == 1 && rows * row <= BLOCK_BYTES && places * t.in * t.out <= BLOCK_BYTES) t.down = rows;
     return t;
 }
 

@@ -51,7 +51,7 @@ static void write_table(Writer *w, const Unit *u, const Buffer *b, const char *n
     write_blank(w);
 }
 
-/* Equal tables are one; `of` remembers the name of each buffer's. */
+/* Equal tables are one. */
 static const char *table_name(Tables *tables, const Buffer *b)
 {
     for (int i = 0; i < tables->at.n; i++)
@@ -65,7 +65,7 @@ static Tables tables_of(const Unit *u, const Program *const *p, int n, Names *na
     for (int k = 0; k < n; k++)
         for (int i = 0; i < p[k]->buffer.n; i++) {
             const Buffer *b = p[k]->buffer.at[i];
-            if (b->kind != BUF_constant || b->base || table_name(&tables, b)) continue;
+            if (b->kind != BUF_constant || b->base || b->last < 0 || table_name(&tables, b)) continue;
             Table t = {b, name_unique(names, arena_printf(u->arena, "table_%d", tables.at.n + 1))};
             vec_push(u->arena, &tables.at, t);
             if (w) write_table(w, u, b, t.name);

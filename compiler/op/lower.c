@@ -229,6 +229,7 @@ Program *graph_lower(Graph *g, const char *name, const LowerOptions *options)
     if (!options->no_fuse) {
         lower_gates(&l);
         lower_pool(&l);
+        lower_sides(&l);
         lower_pack(&l);
     }
     lower_order(&l);

@@ -155,6 +155,11 @@ void lower_pack(Lower *l);
 /* Has the kernels of a convolution compute the maximum or mean over windows that alone reads its result. */
 void lower_pool(Lower *l);
 
+/* ---- sides: op/lower_sides.c ---- */
+
+/* Has one kernel compute what small known matrices multiply from both sides. */
+void lower_sides(Lower *l);
+
 /* ---- order: op/lower_order.c ---- */
 
 /* Lets updates store in place where that is right, else adds copies; sorts kernels so that old values are read

@@ -1,6 +1,6 @@
 /* winograd.c -- 3x3 convolutions of stride 1 by Winograd's minimal filtering: forward, gradients for data, which are
    convolutions too, and for weights. Weights are transformed by two contractions, which `freeze` computes where they are
-   known. */
+   known and `lower_sides` in one kernel where they are not. */
 #include "winograd.h"
 
 enum {

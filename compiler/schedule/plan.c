@@ -83,12 +83,20 @@ static double points(const Nest *n, bool reduce)
     return p;
 }
 
+/* Of what a point stores. */
+static double store_cost(const Affine *at, int lane, int lanes)
+{
+    const int64_t step = affine_coef(at, lane);
+    return step == 1 ? 1 : step == 2 && lanes == MASKED ? 4 : 1.5 * lanes;
+}
+
 /* Work of the kernel when `lane` feeds the vectors; -1 for none. */
 static double lane_cost(const Nest *n, int lane, int lanes)
 {
     double out = points(n, false), reduce = reduces(n) ? points(n, true) : 1;
-    int64_t step = lane < 0 || lane >= n->n_out ? 0 : affine_coef(&n->store, lane);
-    double store = lane < 0 || lane >= n->n_out || step == 1 ? 1 : step == 2 && lanes == MASKED ? 4 : 1.5 * lanes;
+    const bool stores = lane >= 0 && lane < n->n_out;
+    double store = stores ? store_cost(&n->store, lane, lanes) : 1;
+    for (int i = 0; i < n->more.n; i++) store += stores ? store_cost(&n->more.at[i].at, lane, lanes) : 1;
     if (lane >= 0) {
         double filled = ceil((double)n->axis[lane].extent / lanes) / (double)n->axis[lane].extent;
         if (lane < n->n_out) out *= filled;

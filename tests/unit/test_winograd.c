@@ -126,6 +126,37 @@ START_TEST(rows)
 }
 END_TEST
 
+static bool reads_table(const Expr *e)
+{
+    bool any = e->kind == EX_load && e->buffer->kind == BUF_constant;
+    for (int i = 0; i < expr_args[e->kind]; i++) any |= reads_table(e->arg[i]);
+    return any;
+}
+
+/* Weights that training changes are transformed by one kernel, which knows both matrices; their planes lie apart. */
+START_TEST(weights)
+{
+    const int64_t places = (tiles[_i] + 2) * (tiles[_i] + 2);
+    output(relu(conv(image(1, 32, 9, 8), "conv", 32, 3, 1, 1)));
+    keeps_meaning(tiles[_i], 1);
+    const Program *p = graph_lower(graph, "forward", &(LowerOptions){ 0 });
+    int both = 0;
+    for (int i = 0; i < p->kernel.n; i++) {
+        const Kernel *k = p->kernel.at[i];
+        for (int e = 0; kernel_expr(k, e); e++) ck_assert(!reads_table(kernel_expr(k, e)));
+        if (!strstr(k->name, "weights")) continue;
+        ck_assert_int_eq(k->more.n, places - 1);
+        ck_assert_int_eq(buffer_memory(k->out)->elements, places * (32 * 32 + LINE));
+        both++;
+    }
+    ck_assert_int_eq(both, 1);
+    const Program *plain = graph_lower(graph, "forward", &(LowerOptions){ .no_fuse = true });
+    int sides = 0;
+    for (int i = 0; i < plain->kernel.n; i++) sides += strstr(plain->kernel.at[i]->name, "weights") != NULL;
+    ck_assert_int_eq(sides, 2);
+}
+END_TEST
+
 /* Two forward, the gradient for the data of the second, and for the weights of both. */
 START_TEST(gradients)
 {
@@ -250,6 +281,7 @@ int main(void)
     tcase_add_loop_test(t, borders, 0, LENGTH(tiles));
     tcase_add_loop_test(t, blocks, 0, LENGTH(tiles));
     tcase_add_loop_test(t, rows, 0, LENGTH(tiles));
+    tcase_add_loop_test(t, weights, 0, LENGTH(tiles));
     tcase_add_loop_test(t, gradients, 0, LENGTH(tiles));
     tcase_add_loop_test(t, others, 0, LENGTH(tiles));
     tcase_add_test(t, off_by_default);

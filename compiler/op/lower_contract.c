@@ -125,11 +125,19 @@ typedef struct Parts { int axis; int64_t steps; } Parts;
 
 static bool is_summed(const Contract *c, int axis) { return anywhere_in(&c->out, axis) < 0; }
 
+/* Of pictures, even where the window is one element. */
+static bool has_window(const Contract *c)
+{
+    bool any = false;
+    for (int d = 0; d < c->a.rank; d++) any |= c->a.dim[d].n > 1;
+    return any;
+}
+
 /* Samples of which the operands stay in the second cache while all tiles of the result go over them, where all samples do not, and
-   where sums are small next to what is summed. A vector that is a whole line of the cache needs no such care: a tile uses all that it reads. */
+   where sums are small next to what is summed. Without windows, a vector that is a whole line of the cache needs no such care: a tile uses all that it reads. */
 static bool find_samples(const Lower *l, const Node *n, const Contract *c, Parts *p)
 {
-    if (!l->options->lanes || l->options->lanes >= LINE) return false;
+    if (!l->options->lanes || (l->options->lanes >= LINE && !has_window(c))) return false;
     for (int i = 0; i < c->n_axes; i++) {
         if (!is_summed(c, i) || alone_in(&c->a, i) != 0 || alone_in(&c->b, i) != 0) continue;
         const int64_t sums = 4 * shape_elements(n->shape);

@@ -37,12 +37,11 @@ near() { od -An -v -tf4 -j128 "$1" >"$T/a"; od -An -v -tf4 -j128 "$2" >"$T/b"; [
 if cmp -s "$T/first.npy" "$T/drawn.1/fake.npy" && ! cmp -s "$T/first.npy" "$T/drawn.2/fake.npy" && near "$T/first.npy" "$T/interpreted/fake.npy"
 then echo "ok draws follow the seed"; else echo "FAIL draws follow the seed"; cat "$T/log"; fi
 
-# where a vector is half a line of the cache, and not where it is a whole one
+# pictures, whose sums go sample by sample
 for target in scalar avx2 avx512; do
     "$N" dump --train --target $target --after=lower tests/nets/samples.net >"$T/$target.dump"
 done
-check "sums go sample by sample" sh -c "grep -q '^kernel conv_1_more' '$T/scalar.dump' && grep -q '^kernel conv_1_more' '$T/avx2.dump'"
-check "sums go over all samples" sh -c "grep -q '^kernel update_conv_1_weight .* n:3, y:50' '$T/avx512.dump'"
+for target in scalar avx2 avx512; do check "sums go sample by sample on $target" grep -q '^kernel conv_1_more' "$T/$target.dump"; done
 
 # pooled where it is made, but not where windows overlap or somebody else reads the elements
 "$N" dump --target avx512 --after=lower tests/nets/pooled.net >"$T/pooled"

@@ -1,24 +1,6 @@
 /* arguments.c -- what the functions of a unit take, and how they are declared and called. */
 #include "code.h"
 
-static bool expr_reads(const Expr *e, const Buffer *buffer)
-{
-    if (e->kind == EX_load) return buffer_memory(e->buffer) == buffer;
-    for (int i = 0; i < expr_args[e->kind]; i++)
-        if (expr_reads(e->arg[i], buffer)) return true;
-    return false;
-}
-
-static bool reads(const Program *p, const Buffer *buffer)
-{
-    for (int i = 0; i < p->kernel.n; i++) {
-        const Kernel *k = p->kernel.at[i];
-        for (int e = 0; kernel_expr(k, e); e++)
-            if (expr_reads(kernel_expr(k, e), buffer)) return true;
-    }
-    return false;
-}
-
 static void add_argument(const Unit *u, Arguments *a, Names *names, ArgumentKind kind, const Buffer *b, const char *name)
 {
     Argument argument = {.kind = kind, .buffer = b, .name = name_unique(names, name)};
@@ -31,7 +13,7 @@ static void add_buffers(const Unit *u, const Program *p, Arguments *a, Names *na
         const Buffer *b = p->buffer.at[i];
         if (b->kind != kind || b->base) continue;
         add_argument(u, a, names, as, b, b->name);
-        a->at.at[a->at.n - 1].unread = kind == BUF_input && !reads(p, b);
+        a->at.at[a->at.n - 1].unread = kind == BUF_input && b->last < 0;
     }
 }
 

@@ -11,7 +11,7 @@ enum {
 static const char *real_type(const Body *b) { return b->unit->f64 ? "double" : "float"; }
 static const char *type_of(const Body *b, bool vector) { return vector ? "vf" : real_type(b); }
 static const char *value_type(const Body *b, int value) { return value == b->nest->pick ? "int" : type_of(b, b->vector[value]); }
-static unsigned out_axes(const Body *b) { return (1u << b->nest->n_out) - 1; }
+unsigned out_axes(const Body *b) { return (1u << b->nest->n_out) - 1; }
 static unsigned stored_axes(const Body *b) { return nest_stored(b->nest); }
 bool lane_reduces(const Body *b) { return b->plan.lane >= b->nest->n_out; }
 
@@ -417,7 +417,7 @@ void body_write(Body *b)
 {
     if (b->plan.panel >= 0)
         write_line(&b->w, "float %s[%lld] __attribute__((aligned(64)));", b->panel,
-                   (long long)panel_rows(b->nest, &b->nest->value.at[b->plan.panel]) * b->plan.count[b->plan.lane] * b->target->lanes);
+                   (long long)(panel_rows(b->nest, &b->nest->value.at[b->plan.panel]) * plan_tile(&b->plan, b->target, b->plan.lane)));
     if (b->plan.pieces) overlap_begin(b);
     write_stmt(b, stmt_build(b->arena, b->nest, &b->plan, b->target));
     if (b->plan.pieces) overlap_end(b);

@@ -131,6 +131,8 @@ Text body_nest_key(const Body *b);
 /* Everything that the text of the kernel's function follows from. */
 Text body_key(const Body *b);
 bool body_reduces(const Body *b);
+/* A bit for each axis that is not summed along. */
+unsigned out_axes(const Body *b);
 /* The lanes run along the sum. */
 bool lane_reduces(const Body *b);
 /* The statements between the braces of the function. */

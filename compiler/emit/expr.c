@@ -92,7 +92,7 @@ const char *address_text(const Body *b, const Affine *x, const int *at)
 const char *panel_address(const Body *b, const Value *v, const int *at)
 {
     const Nest *n = b->nest;
-    int64_t row = (int64_t)b->plan.count[b->plan.lane] * lanes(b);
+    int64_t row = plan_tile(&b->plan, b->target, b->plan.lane);
     Affine x = {.offset = (int64_t)at[b->plan.lane] * lanes(b)};
     for (int k = n->n_axes - 1; k >= n->n_out; k--) {
         const int axis = b->plan.order[k];
@@ -256,7 +256,7 @@ static const char *reduced_name(const Body *b, const Value *v, const int *at)
         step[i] = (int)(number % b->nest->axis[i].extent);
         number /= b->nest->axis[i].extent;
     }
-    return instance_name(b, b->reduced, (1u << b->nest->n_out) - 1, step);
+    return instance_name(b, b->reduced, out_axes(b), step);
 }
 
 static Piece compute(const Body *b, int value, const int *at)
@@ -331,7 +331,7 @@ static bool needs_variable(const Body *b, const Users *u, int value)
 {
     const Nest *n = b->nest;
     const Value *v = &n->value.at[value];
-    unsigned all = (1u << n->n_axes) - 1, out = (1u << n->n_out) - 1;
+    unsigned all = (1u << n->n_axes) - 1, out = out_axes(b);
     if (v->kind == EX_constant || v->kind == EX_reduced) return false;
     if (v->uses > 1 || value == n->pick || plan_transposes(&b->plan, v) || (b->plan.pieces && value_is_slow(v))) return true;
     if (value == n->body && wants_variable(b, v, n->n_axes, all)) return true;

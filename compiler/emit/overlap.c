@@ -57,8 +57,6 @@ static void write_steps(Body *b, int piece)
     b->reduced = sums;
 }
 
-static unsigned sum_axes(const Body *b) { return (1u << b->nest->n_out) - 1; }
-
 /* A tile outside all loops: where it lies along `pace` is for the caller to say. */
 static void open_tile(Body *b, const char *variable, int64_t offset)
 {
@@ -78,8 +76,8 @@ void overlap_begin(Body *b)
     Text vectors = {.arena = b->arena}, scalars = {.arena = b->arena};
     int at[AXES_MAX] = {0};
     open_tile(b, NULL, 0);
-    do text_printf(&vectors, "%s%s = vset1(0.0f)", vectors.n ? ", " : "vf ", instance_name(b, b->last, sum_axes(b), at));
-    while (instance_next(b, sum_axes(b), at));
+    do text_printf(&vectors, "%s%s = vset1(0.0f)", vectors.n ? ", " : "vf ", instance_name(b, b->last, out_axes(b), at));
+    while (instance_next(b, out_axes(b), at));
     for (int i = 0; i < s.at.n; i++) {
         const int value = s.at.at[i].value;
         const bool vector = b->vector[value];
@@ -113,8 +111,8 @@ void overlap_piece(Body *b, int piece)
 void overlap_keep(Body *b)
 {
     int at[AXES_MAX] = {0};
-    do write_line(&b->w, "%s = %s;", instance_name(b, b->last, sum_axes(b), at), instance_name(b, b->acc, sum_axes(b), at));
-    while (instance_next(b, sum_axes(b), at));
+    do write_line(&b->w, "%s = %s;", instance_name(b, b->last, out_axes(b), at), instance_name(b, b->acc, out_axes(b), at));
+    while (instance_next(b, out_axes(b), at));
 }
 
 void overlap_end(Body *b)

@@ -107,7 +107,9 @@ void stored_order(const Buffer *b, int *order);
 Buffer *stored_buffer(const Lower *l, const Node *n);
 /* Stores the value, and behind it the epilogue of n, at the index of n; appends the kernel. */
 void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index);
-/* The same for each of several values at each point, where nothing reduces; the first call appends the kernel. */
+/* The kernel's own store at each point, or one more where it has that. */
+void kernel_store_at(Lower *l, Kernel *k, Buffer *to, Expr *value, const Affine *at);
+/* As kernel_end for each of several values at each point, where nothing reduces; the first call appends the kernel. */
 void kernel_store_part(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index);
 /* All of n's buffer set to a number, as a kernel of its own. */
 void kernel_fill(Lower *l, const Node *n, double value);
@@ -129,6 +131,8 @@ Buffer *buffer_new(Lower *l, BufferKind kind, const char *name, const Node *n);
 Buffer *buffer_view(Lower *l, Buffer *base, Shape s);
 /* Memory for n inside `base`, from the index `start` there on. */
 Buffer *buffer_box(Lower *l, Buffer *base, const char *name, const Node *n, const int64_t *start);
+/* Elements that tensors side by side lie apart, of so many each: whole lines would fall together in a cache where they are even in number. */
+int64_t odd_lines(int64_t elements);
 /* `wanted` as a C identifier that was not given before. */
 const char *name_take(Lower *l, const char *wanted);
 

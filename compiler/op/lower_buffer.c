@@ -48,6 +48,8 @@ Buffer *buffer_new(Lower *l, BufferKind kind, const char *name, const Node *n)
     return append(l, b);
 }
 
+int64_t odd_lines(int64_t elements) { return elements % (2 * LINE) ? elements : elements + LINE; }
+
 /* Steps of the dimensions [j, to) of y, which are the dimensions [i, end) of x: those must lie as one. */
 static bool split_run(const Buffer *x, int i, int end, Buffer *y, int j, int to)
 {

@@ -193,15 +193,26 @@ void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *i
     finish(l, k, stored_buffer(l, n), index);
 }
 
+void kernel_store_at(Lower *l, Kernel *k, Buffer *to, Expr *value, const Affine *at)
+{
+    Store s = { .value = value, .out = to };
+    for (int d = 0; d < to->shape.rank; d++) s.at[d] = at[d];
+    if (k->value) {
+        vec_push(l->arena, &k->more, s);
+        return;
+    }
+    k->value = value;
+    k->out = to;
+    for (int d = 0; d < to->shape.rank; d++) k->store[d] = at[d];
+}
+
 void kernel_store_part(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index)
 {
     if (!k->value) {
         kernel_end(l, k, n, value, index);
         return;
     }
-    Store part = { .value = with_epilogue(l, n, value, index), .out = k->out };
-    for (int d = 0; d < n->shape.rank; d++) part.at[d] = index[d];
-    vec_push(l->arena, &k->more, part);
+    kernel_store_at(l, k, k->out, with_epilogue(l, n, value, index), index);
 }
 
 void kernel_fill(Lower *l, const Node *n, double value)

@@ -52,25 +52,18 @@ static bool find_side(Side *s, Kernel *k)
     return false;
 }
 
-/* The kernel that alone writes what the second one alone reads, if that is a side too; its place, or -1. */
-static int find_first(const Lower *l, const Side *second, Side *first)
+/* The place before `at` of the kernel that makes what the second one alone reads, if that is a side too; else -1. */
+static int find_first(const Lower *l, const Side *second, int at, Side *first)
 {
     const Program *p = l->program;
     const Buffer *half = second->x->buffer;
-    int at = -1;
-    if (half->kind != BUF_workspace || half->base) return -1;
-    for (int i = 0; i < l->update.n; i++)
-        if (buffer_memory(l->update.at[i].value) == half) return -1;
-    for (int i = 0; i < p->kernel.n; i++) {
-        Kernel *k = p->kernel.at[i];
-        Affine last;
-        for (int e = 0; k != second->k && kernel_expr(k, e); e++)
-            if (expr_reads(kernel_expr(k, e), half)) return -1;
-        if (!kernel_stores(k, half, &last)) continue;
-        if (at >= 0 || k->out != half || !find_side(first, k)) return -1;
-        at = i;
-    }
-    return at;
+    const Node *user = second->k->node;
+    if (half->kind != BUF_workspace || half->base || fate_of(l, half->node)->users != 1) return -1;
+    if (user->op != OP_contract || (user->in[0] != half->node && user->in[1] != half->node)) return -1;
+    for (int i = 0; i < p->kernel.n; i++)
+        if (p->kernel.at[i]->node == user && i != at) return -1;
+    while (at-- > 0 && p->kernel.at[at]->out != half) {}
+    return at >= 0 && find_side(first, p->kernel.at[at]) ? at : -1;
 }
 
 /* The axes of the first kernel, in those of the second, which reads its rows along an axis alone: that one; -1: it does not. */
@@ -113,29 +106,17 @@ static void set_apart(Lower *l, const Kernel *k, int row, int column)
     int inner = dimension_of(k, row), outer = dimension_of(k, column);
     if (b->stride[inner] > b->stride[outer]) inner = outer, outer = dimension_of(k, row);
     const int64_t plane = b->stride[inner], planes = b->shape.dim[inner] * b->shape.dim[outer];
-    if (b->kind != BUF_workspace || b->base || is_viewed(l, b) || plane / LINE % 2 || plane % LINE) return;
+    if (b->kind != BUF_workspace || b->base || is_viewed(l, b) || odd_lines(plane) == plane) return;
     if (b->stride[outer] != plane * b->shape.dim[inner] || planes * plane != b->elements) return;
-    const Node whole = { .dtype = b->dtype, .shape = { 1, { planes * (plane + LINE) } } };
+    const Node whole = { .dtype = b->dtype, .shape = { 1, { planes * odd_lines(plane) } } };
     b->base = buffer_new(l, BUF_workspace, b->name, &whole);
     b->base->node = b->node;
     b->name = name_take(l, b->name);
-    b->stride[inner] = plane + LINE;
+    b->stride[inner] = odd_lines(plane);
     b->stride[outer] = b->stride[inner] * b->shape.dim[inner];
 }
 
 /* ---- both at once ---- */
-
-static void store(Lower *l, Kernel *k, Expr *value, const Affine *at)
-{
-    Store s = { .value = value, .out = k->out };
-    for (int d = 0; d < k->out->shape.rank; d++) s.at[d] = at[d];
-    if (k->value) {
-        vec_push(l->arena, &k->more, s);
-        return;
-    }
-    k->value = value;
-    for (int d = 0; d < k->out->shape.rank; d++) k->store[d] = at[d];
-}
 
 /* by: the first kernel's axes in the second's; column: that of the second along the first one's rows. */
 static void compute_both(Lower *l, const Side *first, const Side *second, Affine *by, int column)
@@ -172,7 +153,7 @@ static void compute_both(Lower *l, const Side *first, const Side *second, Affine
         for (int q = 0; q < second->rows; q++) {
             with[second->row] = affine_constant(q);
             for (int d = 0; d < k->out->shape.rank; d++) at[d] = affine_substitute(&to[d], with);
-            store(l, k, done[q], at);
+            kernel_store_at(l, k, k->out, done[q], at);
         }
     }
 }
@@ -184,7 +165,7 @@ void lower_sides(Lower *l)
         Side first, second;
         Affine by[AXES_MAX] = { 0 };
         if (!find_side(&second, p->kernel.at[i])) continue;
-        const int before = find_first(l, &second, &first), column = before >= 0 && before < i ? find_axes(&first, &second, by) : -1;
+        const int before = find_first(l, &second, i, &first), column = before >= 0 ? find_axes(&first, &second, by) : -1;
         if (column < 0) continue;
         set_apart(l, second.k, second.row, column);
         compute_both(l, &first, &second, by, column);

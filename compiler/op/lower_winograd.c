@@ -29,10 +29,7 @@ static Buffer *transformed(const Tiles *t, const char *what, int64_t channels)
 {
     Lower *l = t->l;
     const int64_t size = t->form->size;
-    int64_t step = channels;
-    if (channels % LINE == 0 && channels / LINE % 2 == 0) step += LINE;
-    int64_t plane = t->samples * t->down * t->across * step;
-    if (plane % LINE == 0 && plane / LINE % 2 == 0) plane += LINE;
+    const int64_t step = odd_lines(channels), plane = odd_lines(t->samples * t->down * t->across * step);
     const Node whole = { .dtype = DTYPE_f32, .shape = { 1, { size * size * plane } } };
     const char *name = name_take(l, arena_printf(l->arena, "%s_%s", t->n->name ? t->n->name : "winograd", what));
     Buffer *memory = buffer_new(l, BUF_workspace, name, &whole);
@@ -75,16 +72,8 @@ static void apply_both(Lower *l, const double *matrix, int high, int wide, int c
 
 static void store_place(Lower *l, Kernel *k, Buffer *to, Expr *value, const Affine *at)
 {
-    if (!k->value) {
-        k->value = value;
-        k->out = to;
-        for (int d = 0; d < to->shape.rank; d++) k->store[d] = at[d];
-        vec_push(l->arena, &l->program->kernel, k);
-        return;
-    }
-    Store part = { .value = value, .out = to };
-    for (int d = 0; d < to->shape.rank; d++) part.at[d] = at[d];
-    vec_push(l->arena, &k->more, part);
+    if (!k->value) vec_push(l->arena, &l->program->kernel, k);
+    kernel_store_at(l, k, to, value, at);
 }
 
 static void transform_input(const Tiles *t, Buffer *to)

@@ -13,7 +13,7 @@ enum {
     PAGES = 64, PAGE_BYTES = 4096,                                  /* the first table of addresses */
     PANEL_BYTES = L2_BYTES / 2, PACK_CYCLES = 3,                    /* a vector of a panel: load, store, waiting for memory */
     TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8,
-    PIECES_UNROLL = 2,
+    PIECES_UNROLL = 2,             /* steps of a sum written out between pieces: eight were slower */
     BLOCK_VALUES = 6               /* a block holds a vector of each for every lane */
 };
 
@@ -83,9 +83,10 @@ static double points(const Nest *n, bool reduce)
     return p;
 }
 
-/* Of what a point stores. */
-static double store_cost(const Affine *at, int lane, int lanes)
+/* Of one element that a point stores. */
+static double store_cost(const Nest *n, const Affine *at, int lane, int lanes)
 {
+    if (lane < 0 || lane >= n->n_out) return 1;
     const int64_t step = affine_coef(at, lane);
     return step == 1 ? 1 : step == 2 && lanes == MASKED ? 4 : 1.5 * lanes;
 }
@@ -94,9 +95,8 @@ static double store_cost(const Affine *at, int lane, int lanes)
 static double lane_cost(const Nest *n, int lane, int lanes)
 {
     double out = points(n, false), reduce = reduces(n) ? points(n, true) : 1;
-    const bool stores = lane >= 0 && lane < n->n_out;
-    double store = stores ? store_cost(&n->store, lane, lanes) : 1;
-    for (int i = 0; i < n->more.n; i++) store += stores ? store_cost(&n->more.at[i].at, lane, lanes) : 1;
+    double store = store_cost(n, &n->store, lane, lanes);
+    for (int i = 0; i < n->more.n; i++) store += store_cost(n, &n->more.at[i].at, lane, lanes);
     if (lane >= 0) {
         double filled = ceil((double)n->axis[lane].extent / lanes) / (double)n->axis[lane].extent;
         if (lane < n->n_out) out *= filled;

@@ -39,7 +39,7 @@ static void inside(const Build *b, Stmt *s, int depth)
 static void build_lanes(const Build *b, Stmt *parent, int axis, int depth)
 {
     int64_t extent = b->nest->axis[axis].extent, lanes = b->target->lanes;
-    int64_t step = lanes * b->plan->count[axis], full = extent / step * step, rest = extent - full;
+    int64_t step = plan_tile(b->plan, b->target, axis), full = extent / step * step, rest = extent - full;
     if (full) inside(b, loop(b, parent, axis, 0, full, step, b->plan->count[axis]), depth);
     if (!rest) return;
     Stmt *s = loop(b, parent, axis, full, extent, rest, (int)((rest + lanes - 1) / lanes));

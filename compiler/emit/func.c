@@ -188,10 +188,11 @@ static const Buffer *largest_param(const Expr *e, const Buffer *most)
     return most;
 }
 
-/* The weights of kernel i of a program, or NULL where it has none or few. */
+/* What kernel i of a program multiplies by, or NULL where it has no weights or few. */
 static const Buffer *weights_of(const Program *p, int i)
 {
-    const Buffer *w = i >= 0 && i < p->kernel.n ? largest_param(p->kernel.at[i]->value, NULL) : NULL;
+    const bool sums = i >= 0 && i < p->kernel.n && p->kernel.at[i]->reduce == REDUCE_sum;
+    const Buffer *w = sums ? largest_param(p->kernel.at[i]->value, NULL) : NULL;
     return w && w->elements >= TURN_LEAST ? w : NULL;
 }
 

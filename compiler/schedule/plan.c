@@ -1,112 +1,23 @@
-/* plan.c -- the choices for one nest, by a small cost model: lanes, register tile, order of loops, unrolling. */
-#include "schedule.h"
+/* plan.c -- the choices for one nest, by what they cost: lanes, register tile, order of loops, unrolling, pieces of the result. */
+#include "cost.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    MASKED = 16,                                /* vectors that are stored in parts at no cost */
-    L1_BYTES = 32 << 10, L2_BYTES = 512 << 10, L2_SLOWER = 4,       /* a load from the second cache, next to one from the first */
-    L1_WAYS = 8, L1_WAY_BYTES = 4096,                               /* lines so far apart fall together; so many of them fit */
-    L2_WAYS = 8, L2_WAY_BYTES = 64 << 10, L3_SLOWER = 12,
-    PAGES = 64, PAGE_BYTES = 4096,                                  /* the first table of addresses */
-    PANEL_BYTES = L2_BYTES / 2, PACK_CYCLES = 3,                    /* a vector of a panel: load, store, waiting for memory */
     TILE_MAX = 14, VECTORS_MAX = 8, STATEMENTS_MAX = 64, WINDOW_MAX = 8,
-    PIECES_UNROLL = 2,             /* steps of a sum written out between pieces: eight were slower */
-    BLOCK_VALUES = 6               /* a block holds a vector of each for every lane */
+    PIECES_UNROLL = 2              /* steps of a sum written out between pieces: eight were slower */
 };
 
-static bool reduces(const Nest *n) { return n->n_out < n->n_axes; }
+int64_t plan_tile(const Plan *p, const Target *t, int axis) { return axis == p->lane ? (int64_t)p->count[axis] * t->lanes : p->count[axis]; }
 
-static bool is_leaf(const Value *v)
+/* Sums of a whole tile. */
+static int sums_of(const Nest *n, const Plan *p)
 {
-    return v->kind == EX_constant || v->kind == EX_load || v->kind == EX_index || v->kind == EX_reduced;
-}
-
-static bool apart(const Value *v, int lane, int axis)
-{
-    return v->kind == EX_load && v->buffer->dtype == DTYPE_f32 && affine_coef(&v->at, lane) > 2 && affine_coef(&v->at, axis) == 1;
-}
-
-/* An axis for Plan.across. */
-static int choose_across(const Nest *n, int lane, int lanes)
-{
-    int computed = 0;
-    if (reduces(n) || n->pick >= 0 || n->more.n || lane < 0 || lanes < 4) return -1;
-    for (int i = 0; i < n->value.n; i++) computed += n->value.at[i].in_body && !is_leaf(&n->value.at[i]);
-    if (computed > BLOCK_VALUES) return -1;
-    for (int axis = 0; axis < n->n_out; axis++)
-        for (int i = 0; i < n->value.n && axis != lane && n->axis[axis].extent >= lanes; i++)
-            if (apart(&n->value.at[i], lane, axis)) return axis;
-    return -1;
-}
-
-bool plan_transposes(const Plan *p, const Value *v) { return p->across >= 0 && apart(v, p->lane, p->across); }
-
-/* Instructions for one instance of a value, next to a multiplication's 1. */
-static double value_cost(const Value *v, int lane, int lanes, int across)
-{
-    if (v->kind == EX_load) {
-        int64_t step = lane >= 0 ? affine_coef(&v->at, lane) : 0;
-        if (across >= 0 && apart(v, lane, across)) return 1 + log2(lanes);
-        return step == 0 || step == 1 ? 1 : step == 2 && v->buffer->dtype == DTYPE_f32 ? 3 : 1.5 * lanes;
-    }
-    if (is_leaf(v)) return 0;
-    switch (v->kind) {
-    case EX_exp: case EX_expm1: case EX_log: case EX_log1p: case EX_tanh: case EX_sigmoid: case EX_erf: return 15;
-    case EX_sin: case EX_cos: case EX_pow: return 20.0 * lanes;
-    case EX_div: case EX_sqrt: return 4;
-    case EX_random: return 12;
-    default: return 1;
-    }
-}
-
-/* ---- which axis feeds the lanes ---- */
-
-static double expression_cost(const Nest *n, bool result, int lane, int lanes)
-{
-    const int across = choose_across(n, lane, lanes);
-    double cost = 1;
-    for (int i = 0; i < n->value.n; i++) {
-        const Value *v = &n->value.at[i];
-        if (result ? v->in_result : v->in_body) cost += value_cost(v, lane, lanes, across);
-    }
-    return cost;
-}
-
-static double points(const Nest *n, bool reduce)
-{
-    double p = 1;
-    for (int i = 0; i < n->n_axes; i++)
-        if (n->axis[i].reduce == reduce) p *= (double)n->axis[i].extent;
-    return p;
-}
-
-/* Of one element that a point stores. */
-static double store_cost(const Nest *n, const Affine *at, int lane, int lanes)
-{
-    if (lane < 0 || lane >= n->n_out) return 1;
-    const int64_t step = affine_coef(at, lane);
-    return step == 1 ? 1 : step == 2 && lanes == MASKED ? 4 : 1.5 * lanes;
-}
-
-/* Work of the kernel when `lane` feeds the vectors; -1 for none. */
-static double lane_cost(const Nest *n, int lane, int lanes)
-{
-    double out = points(n, false), reduce = reduces(n) ? points(n, true) : 1;
-    double store = store_cost(n, &n->store, lane, lanes);
-    for (int i = 0; i < n->more.n; i++) store += store_cost(n, &n->more.at[i].at, lane, lanes);
-    if (lane >= 0) {
-        double filled = ceil((double)n->axis[lane].extent / lanes) / (double)n->axis[lane].extent;
-        if (lane < n->n_out) out *= filled;
-        else {
-            reduce *= filled;
-            store += 2 * log2(lanes) + 2;
-        }
-    }
-    double inner = out * reduce * expression_cost(n, false, lane, lanes);
-    return inner + out * (store + (n->result >= 0 ? expression_cost(n, true, lane, lanes) : 0));
+    Counts c;
+    memcpy(c.count, p->count, sizeof c.count);
+    return tile_instances(n, plan_sum_axes(n, p), &c);
 }
 
 static int choose_lane(const Nest *n, const Target *t)
@@ -128,219 +39,12 @@ static int choose_lane(const Nest *n, const Target *t)
 
 /* ---- register tile ---- */
 
-/* Vectors (rows for other axes) along an axis. */
-static int64_t axis_steps(const Nest *n, const Plan *p, const Target *t, int axis)
-{
-    return axis == p->lane ? (n->axis[axis].extent + t->lanes - 1) / t->lanes : n->axis[axis].extent;
-}
-
-typedef struct Counts { int count[AXES_MAX]; } Counts;
-
-static int instances(const Nest *n, unsigned axes, const Counts *c)
-{
-    int k = 1;
-    for (int i = 0; i < n->n_axes; i++)
-        if (axes >> i & 1) k *= c->count[i];
-    return k;
-}
-
-static unsigned accumulator_axes(const Nest *n, const Plan *p)
-{
-    unsigned axes = (1u << n->n_out) - 1;
-    return p->lane >= n->n_out ? axes | 1u << p->lane : axes;
-}
-
-int64_t panel_rows(const Nest *n, const Value *v)
-{
-    int64_t rows = 1;
-    for (int i = n->n_out; i < n->n_axes; i++)
-        if (v->axes >> i & 1) rows *= n->axis[i].extent;
-    return rows;
-}
-
-/* How many rows of the reduction lie in the pages whose addresses are at hand. */
-static int64_t rows_found(const Nest *n, const Value *v)
-{
-    int64_t step = INT64_MAX;
-    for (int i = n->n_out; i < n->n_axes; i++) {
-        const int64_t one = 4 * llabs(affine_coef(&v->at, i));
-        if (one) step = one < step ? one : step;
-    }
-    return step < PAGE_BYTES ? PAGES * (PAGE_BYTES / step) : PAGES;
-}
-
-/* How many rows of the reduction a cache keeps, where they lie so that few of its lines serve them. */
-static int64_t rows_kept(const Nest *n, const Value *v, int64_t way_bytes, int64_t ways)
-{
-    int64_t step = way_bytes;      /* ends as the largest power of two that all strides share */
-    for (int i = n->n_out; i < n->n_axes; i++)
-        while (4 * affine_coef(&v->at, i) % step) step /= 2;
-    return way_bytes / step * ways;
-}
-
-/* The steps of the sum read one line after the other. */
-static bool follows(const Nest *n, const Value *v)
-{
-    for (int i = n->n_out; i < n->n_axes; i++)
-        if (affine_coef(&v->at, i) && llabs(affine_coef(&v->at, i)) <= LINE) return true;
-    return false;
-}
-
-/* Cycles of a load from where the tiles before left its elements, next to one from the first cache. Several tiles read the same
-   elements along the reduction; these may be too many to stay there, or lie so that they push each other out. */
-static double slower(const Nest *n, const Plan *p, const Target *t, const Value *v, const Counts *c)
-{
-    const bool in_line = (p->panel >= 0 && v == &n->value.at[p->panel]) || follows(n, v);
-    const int64_t rows = panel_rows(n, v);
-    const double bytes = 4.0 * t->lanes * instances(n, v->axes, c) * (double)rows;
-    bool again = false;
-    for (int i = 0; i < n->n_out; i++)
-        if (!(v->axes >> i & 1) && n->axis[i].extent > c->count[i]) again = true;
-    if (!again) return 1;
-    if (in_line) return bytes <= L1_BYTES ? 1 : fmax(1, L2_SLOWER * t->lanes / 16.0);
-    if (rows > rows_kept(n, v, L2_WAY_BYTES, L2_WAYS)) return L3_SLOWER;
-    return bytes > L1_BYTES || rows > rows_kept(n, v, L1_WAY_BYTES, L1_WAYS) || rows > rows_found(n, v) ? L2_SLOWER : 1;
-}
-
-/* Rows of the tile push each other out of the first cache before their next elements are read. */
-static bool collides(const Nest *n, const Value *v, const Counts *c)
-{
-    for (int i = 0; i < n->n_out; i++)
-        if (c->count[i] >= L1_WAYS && affine_coef(&v->at, i) && 4 * affine_coef(&v->at, i) % L1_WAY_BYTES == 0) return true;
-    return false;
-}
-
-/* Cycles of one reduction step of a full tile: two loads, two operations a cycle, four of latency. */
-static double step_cost(const Nest *n, const Plan *p, const Target *t, const Counts *c)
-{
-    double loads = 0, operations = instances(n, accumulator_axes(n, p), c);
-    for (int i = 0; i < n->value.n; i++) {
-        const Value *v = &n->value.at[i];
-        if (!v->in_body || !(v->axes >> n->n_out)) continue;                /* computed outside the reduction */
-        if (v->kind == EX_mul && i == n->body) continue;                    /* part of the accumulation */
-        double cost = instances(n, v->axes, c) * value_cost(v, p->lane, t->lanes, -1);
-        if (v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1) cost *= collides(n, v, c) ? L2_SLOWER : slower(n, p, t, v, c);
-        if (v->kind == EX_load) loads += cost;
-        else operations += cost;
-    }
-    return fmax(fmax(operations / 2, loads / 2), fmax(4, (operations + loads) / 4)) + 0.5;
-}
-
-static bool lane_loads_need(const Nest *n, const Plan *p, int axis)
-{
-    for (int i = 0; i < n->value.n; i++) {
-        const Value *v = &n->value.at[i];
-        if (v->in_body && v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1 && v->axes >> axis & 1) return true;
-    }
-    return false;
-}
-
-/* Bytes that a load reads in the whole kernel. */
-static double load_bytes(const Nest *n, const Value *v)
-{
-    double bytes = 4;
-    for (int i = 0; i < n->n_axes; i++)
-        if (v->axes >> i & 1) bytes *= (double)n->axis[i].extent;
-    return bytes;
-}
-
-/* The lanes' loop stands inside those over rows, so that memory is read and written line by line: where several tensors are stored (and read
-   before), and where rows share nothing across the lanes (depthwise, pooling). What feeds the lanes of all rows stays in the second cache. */
-static bool along_rows(const Nest *n, const Plan *p)
-{
-    bool shared = p->lane >= n->n_out;
-    double most = 0;
-    if (p->lane < 0) return n->more.n > 0;
-    for (int i = 0; i < n->value.n; i++) {
-        const Value *v = &n->value.at[i];
-        if (v->kind != EX_load || !v->in_body) continue;
-        const unsigned rows = v->axes & ((1u << n->n_out) - 1) & ~(1u << p->lane);
-        const bool in_lanes = v->axes >> p->lane & 1;
-        shared |= rows && !in_lanes;
-        if (in_lanes && (n->more.n || !rows)) most = fmax(most, load_bytes(n, v));
-    }
-    return (n->more.n || !shared) && most <= L2_BYTES;
-}
-
-static int registers_needed(const Nest *n, const Plan *p, const Target *t, const Counts *c)
-{
-    int accumulators = instances(n, accumulator_axes(n, p), c), few = 1000, loads = 0;
-    for (int i = 0; i < n->value.n; i++) {
-        const Value *v = &n->value.at[i];
-        if (v->kind != EX_load || !v->in_body) continue;
-        int k = instances(n, v->axes, c);
-        few = k < few ? k : few;
-        loads++;
-    }
-    bool fma = t->lanes > 1 && strcmp(t->name, "sse") != 0;
-    return accumulators + (loads ? few + 1 : 1) + (fma ? 0 : 2);
-}
-
-/* Cycles of the whole kernel: the full tiles and the rest along each tiled axis. */
-static double tile_cost(const Nest *n, const Plan *p, const Target *t, const Counts *c, Counts *piece, int axis)
-{
-    if (axis == n->n_axes) {
-        double tile = 2.0 * instances(n, accumulator_axes(n, p), piece) + 12, steps = points(n, true);
-        if (p->lane >= n->n_out) steps /= (double)n->axis[p->lane].extent;
-        return step_cost(n, p, t, piece) * steps + tile / 1;
-    }
-    if (c->count[axis] == 1 && axis != p->lane) return tile_cost(n, p, t, c, piece, axis + 1);
-    int64_t steps = axis_steps(n, p, t, axis);
-    double cost = 0;
-    int64_t full = steps / c->count[axis], rest = steps % c->count[axis];
-    piece->count[axis] = c->count[axis];
-    if (full) cost += (double)full * tile_cost(n, p, t, c, piece, axis + 1);
-    piece->count[axis] = (int)rest;
-    if (rest) cost += tile_cost(n, p, t, c, piece, axis + 1);
-    piece->count[axis] = c->count[axis];
-    return cost;
-}
-
-/* An axis along which some load in the body stays where it is, so that a tile reads it once. */
-static bool reuses(const Nest *n, int axis)
-{
-    if (n->axis[axis].outer || n->axis[axis].kept) return false;
-    for (int i = 0; i < n->value.n; i++) {
-        const Value *v = &n->value.at[i];
-        if (v->in_body && v->kind == EX_load && !(v->axes >> axis & 1)) return true;
-    }
-    return false;
-}
-
-/* Whether a panel can hold the load: the loops over what it depends on, but for the reduction, stand outside that of the lanes. */
-static bool fits_panel(const Nest *n, const Plan *p, const Target *t, const Value *v, const Counts *c)
-{
-    if (v->kind != EX_load || !v->in_body || v->buffer->dtype != DTYPE_f32 || affine_coef(&v->at, PICKED) || along_rows(n, p)) return false;
-    if (p->lane < 0 || p->lane >= n->n_out || affine_coef(&v->at, p->lane) != 1 || !(v->axes >> n->n_out)) return false;
-    for (int i = 0; i < n->n_out; i++)
-        if (i != p->lane && v->axes >> i & 1 && c->count[i] > 1) return false;
-    return 4 * t->lanes * c->count[p->lane] * panel_rows(n, v) <= PANEL_BYTES;
-}
-
-/* Cycles to fill panels with the load: once for each step of the loops outside that of the lanes. */
-static double pack_cost(const Nest *n, const Plan *p, const Target *t, const Value *v, const Counts *c)
-{
-    double vectors = (double)(axis_steps(n, p, t, p->lane) * panel_rows(n, v));
-    for (int i = 0; i < n->n_out; i++)
-        if (i != p->lane && (n->axis[i].outer || (c->count[i] == 1 && lane_loads_need(n, p, i)))) vectors *= (double)n->axis[i].extent;
-    return PACK_CYCLES * vectors;
-}
-
-static double plan_cost(const Nest *n, const Target *t, const Plan *p, const Counts *c)
-{
-    Counts piece = *c;
-    double untiled = 1;                     /* iterations of the axes that tile_cost does not walk */
-    for (int i = 0; i < n->n_out; i++)
-        if (c->count[i] == 1 && i != p->lane) untiled *= (double)n->axis[i].extent;
-    return untiled * tile_cost(n, p, t, c, &piece, 0);
-}
-
 /* The best so far of the tiles that cost more than `above`. */
 typedef struct Least { double cycles, above; } Least;
 
 static void try_tile(const Nest *n, const Target *t, Plan *p, Counts *c, Least *least)
 {
-    if (registers_needed(n, p, t, c) >= t->registers || instances(n, ~0u, c) > 24) return;
+    if (registers_needed(n, p, t, c) >= t->registers || tile_instances(n, ~0u, c) > 24) return;
     Plan with = *p;
     for (with.panel = -1; with.panel < n->value.n; with.panel++) {
         const Value *v = with.panel < 0 ? NULL : &n->value.at[with.panel];
@@ -363,7 +67,7 @@ static bool streams_gates(const Nest *n, const Plan *p)
     bool kept = false;
     for (int i = 0; i < n->n_out; i++) {
         kept |= n->axis[i].kept;
-        if (i != p->lane && reuses(n, i)) return false;
+        if (i != p->lane && nest_reuses(n, i)) return false;
     }
     return kept;
 }
@@ -379,13 +83,13 @@ static bool choose_tile(const Nest *n, const Target *t, double above, Plan *p)
     for (int nv = 1; nv <= vectors; nv++)
         for (int x = 0; x < n->n_out; x++) {
             if (p->lane >= 0) c.count[p->lane] = nv;
-            if (x == p->lane || !reuses(n, x)) {
+            if (x == p->lane || !nest_reuses(n, x)) {
                 try_tile(n, t, p, &c, &least);
                 continue;
             }
             for (int i = 1; i <= limit(n->axis[x].extent, TILE_MAX); i++)
                 for (int y = 0; y <= x; y++) {
-                    int most = y == p->lane || y == x || !reuses(n, y) ? 1 : limit(n->axis[y].extent, TILE_MAX);
+                    int most = y == p->lane || y == x || !nest_reuses(n, y) ? 1 : limit(n->axis[y].extent, TILE_MAX);
                     for (int j = 1; j <= most; j++) {
                         c.count[x] = i;
                         if (y != x && y != p->lane) c.count[y] = j;
@@ -424,7 +128,7 @@ static int loop_rank(const Nest *n, const Plan *p, int axis)
 {
     if (axis >= n->n_out) return axis == p->lane ? 5 : 4;
     if (n->axis[axis].outer) return -1;
-    if (!reduces(n)) return axis == p->lane ? 3 : 2;
+    if (!nest_reduces(n)) return axis == p->lane ? 3 : 2;
     if (along_rows(n, p)) return axis == p->lane ? 3 : 2;
     if (axis == p->lane) return 1;
     if (p->count[axis] > 1) return 3;
@@ -449,9 +153,7 @@ static void choose_order(const Nest *n, Plan *p)
 /* Innermost reduce axes: whole windows where they are small, else a few steps at a time. */
 static void choose_unroll(const Nest *n, Plan *p)
 {
-    Counts c;
-    memcpy(c.count, p->count, sizeof c.count);
-    int statements = instances(n, accumulator_axes(n, p), &c), written = 1;
+    int statements = sums_of(n, p), written = 1;
     for (int i = n->n_axes - 1; i >= n->n_out; i--) {
         int axis = p->order[i];
         int64_t extent = n->axis[axis].extent;
@@ -470,9 +172,7 @@ static void choose_unroll(const Nest *n, Plan *p)
     }
 }
 
-bool value_is_slow(const Value *v) { return !is_leaf(v) && value_cost(v, -1, 1, -1) > 1; }
-
-int64_t plan_tile(const Plan *p, const Target *t, int axis) { return axis == p->lane ? (int64_t)p->count[axis] * t->lanes : p->count[axis]; }
+/* ---- pieces of the result ---- */
 
 /* The out axis of several tiles, all of them full, where there is one alone; else -1. */
 static int find_pace(const Nest *n, const Target *t, const Plan *p)
@@ -498,14 +198,14 @@ static void choose_pieces(const Nest *n, const Target *t, Plan *p)
         if (v->in_result && v->in_body && v->kind != EX_constant) return;
         slow += v->in_result && value_is_slow(v);
     }
-    Counts c;
-    memcpy(c.count, p->count, sizeof c.count);
-    const int sum = n->n_out, sums = instances(n, accumulator_axes(n, p), &c);
+    const int sum = n->n_out;
     p->pace = find_pace(n, t, p);
-    if (2 * sums > t->registers || p->pace < 0 || n->axis[sum].extent % PIECES_UNROLL || n->axis[sum].extent / PIECES_UNROLL <= slow) return;
+    if (2 * sums_of(n, p) > t->registers || p->pace < 0 || n->axis[sum].extent % PIECES_UNROLL || n->axis[sum].extent / PIECES_UNROLL <= slow) return;
     p->pieces = slow;
     p->unroll[sum] = PIECES_UNROLL;
 }
+
+/* ---- all ---- */
 
 void plan_levels(Nest *n, const Plan *p)
 {
@@ -515,7 +215,7 @@ void plan_levels(Nest *n, const Plan *p)
         for (int k = 0; k < n->n_axes; k++)
             if (v->axes >> p->order[k] & 1) v->level = k + 1;
         /* What only the result needs waits: registers belong to the sums until then. */
-        if (v->kind == EX_reduced || (reduces(n) && !v->in_body)) v->level = n->n_out;
+        if (v->kind == EX_reduced || (nest_reduces(n) && !v->in_body)) v->level = n->n_out;
     }
 }
 
@@ -528,8 +228,8 @@ void plan_choose(const Nest *n, const Target *t, int rank, Plan *p)
     p->across = choose_across(n, p->lane, t->lanes);
     if (p->across >= 0) p->count[p->across] = t->lanes;
     p->cycles = lane_cost(n, p->lane, t->lanes) / 2;
-    if (reduces(n)) choose_tile(n, t, 0, p);
-    for (; reduces(n) && rank > 0; rank--)
+    if (nest_reduces(n)) choose_tile(n, t, 0, p);
+    for (; nest_reduces(n) && rank > 0; rank--)
         if (!choose_tile(n, t, p->cycles, p)) break;
     choose_order(n, p);
     choose_unroll(n, p);

@@ -1,5 +1,5 @@
 /* schedule.h -- from a kernel to statements: which axis feeds the vector lanes, which axes the register tile, what is
-   unrolled, and where each subexpression is computed. The only header of the schedule. */
+   unrolled, and where each subexpression is computed. The only header of the schedule that others see. */
 #ifndef NETC_SCHEDULE_H
 #define NETC_SCHEDULE_H
 

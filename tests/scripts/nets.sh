@@ -43,6 +43,12 @@ for target in scalar avx2 avx512; do
 done
 for target in scalar avx2 avx512; do check "sums go sample by sample on $target" grep -q '^kernel conv_1_more' "$T/$target.dump"; done
 
+# rows of features, where a vector is half a line of the cache, and not where it is a whole one
+printf 'net rows { input x : f32[64, 256] output y = x -> dense(64) loss mean(y * y) }\ntrain rows { optimizer = sgd(rate=0.1) batch = 32 }\n' >"$T/rows.net"
+for target in avx2 avx512; do "$N" dump --train --target $target --after=lower "$T/rows.net" >"$T/rows.$target"; done
+check "sums of rows go over few samples" grep -q '^kernel .*weight_more' "$T/rows.avx2"
+check "sums of rows go over all samples" sh -c "grep -q '^kernel .*weight .* n:32' '$T/rows.avx512' && ! grep -q '^kernel .*_more' '$T/rows.avx512'"
+
 # pooled where it is made, but not where windows overlap or somebody else reads the elements
 "$N" dump --target avx512 --after=lower tests/nets/pooled.net >"$T/pooled"
 check "a convolution keeps its windows" grep -q '^kernel conv_2 (y:12, x:10, oc:16, in_y:2, in_x:2 | c:3, ky:5, kx:5) sum' "$T/pooled"

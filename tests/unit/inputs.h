@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static Arena *arena;
 static char directory[] = "/tmp/netc-test-io-XXXXXX";
@@ -99,5 +100,40 @@ static inline int run_case(const char *name, TCase *c)
     rmdir(directory);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+static inline Text gzip(const void *bytes, size_t n)
+{
+    Text out = {.arena = arena};
+    z_stream z = {0};
+    unsigned char chunk[4096];
+    ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_in = (Bytef *)(uintptr_t)bytes;
+    z.avail_in = (uInt)n;
+    int code = Z_OK;
+    while (code == Z_OK) {
+        z.next_out = chunk;
+        z.avail_out = sizeof chunk;
+        code = deflate(&z, Z_FINISH);
+        text_add(&out, (char *)chunk, sizeof chunk - z.avail_out);
+    }
+    ck_assert_int_eq(code, Z_STREAM_END);
+    deflateEnd(&z);
+    return out;
+}
+
+/* Version 1 with the header as given. */
+static inline Text npy_of(const char *header, const void *data, size_t n)
+{
+    Text file = {.arena = arena};
+    size_t length = strlen(header);
+    const char preamble[] = {1, 0, (char)(length & 255), (char)(length >> 8)};
+    text_add(&file, "\x93NUMPY", 6);
+    text_add(&file, preamble, sizeof preamble);
+    text_add(&file, header, length);
+    text_add(&file, data, n);
+    return file;
+}
+
+#define DICT(descr, order, shape) "{'descr': '" descr "', 'fortran_order': " order ", 'shape': " shape ", }\n"
 
 #endif

@@ -66,18 +66,18 @@ const char *address_text(const Body *b, const Affine *x, const int *at)
     Text t = {.arena = b->arena};
     int64_t offset = x->offset;
     for (int i = 0; i < x->n; i++) {
-        const Frame *f = &b->frame[x->term[i].axis];
-        int64_t step = x->term[i].axis == b->plan.lane ? lanes(b) : 1;
-        offset += x->term[i].coef * (f->offset + at[x->term[i].axis] * step);
+        const Frame *f = &b->frame[x->axis[i]];
+        int64_t step = x->axis[i] == b->plan.lane ? lanes(b) : 1;
+        offset += x->coef[i] * (f->offset + at[x->axis[i]] * step);
     }
     bool done[AFFINE_TERMS] = {false};
     for (int k = 0; k < x->n; k++) {         /* by falling coefficient: as an index is written */
         int best = -1;
         for (int i = 0; i < x->n; i++)
-            if (!done[i] && (best < 0 || llabs(x->term[i].coef) > llabs(x->term[best].coef))) best = i;
+            if (!done[i] && (best < 0 || llabs(x->coef[i]) > llabs(x->coef[best]))) best = i;
         done[best] = true;
-        const char *v = x->term[best].axis == PICKED ? row_name(b, at) : b->frame[x->term[best].axis].variable;
-        int64_t c = x->term[best].coef;
+        const char *v = x->axis[best] == PICKED ? row_name(b, at) : b->frame[x->axis[best]].variable;
+        int64_t c = x->coef[best];
         if (!v) continue;
         text_puts(&t, c < 0 ? (t.n ? " - " : "-") : t.n ? " + " : "");
         text_puts(&t, v);
@@ -97,8 +97,8 @@ const char *panel_address(const Body *b, const Value *v, const int *at)
     for (int k = n->n_axes - 1; k >= n->n_out; k--) {
         const int axis = b->plan.order[k];
         if (!(v->axes >> axis & 1)) continue;
-        x.term[x.n].axis = axis;
-        x.term[x.n++].coef = row;
+        const Affine along = affine_axis(axis);
+        affine_add_scaled(&x, &along, row);
         row *= n->axis[axis].extent;
     }
     return address_text(b, &x, at);

@@ -88,9 +88,9 @@ static bool slow_down(const Body *b, Affine *at, int64_t by, int64_t of)
 {
     bool whole = true;
     for (int i = 0; i < at->n; i++) {
-        if (at->term[i].axis < b->nest->n_out) continue;
-        whole &= at->term[i].coef * by % of == 0;
-        at->term[i].coef = at->term[i].coef * by / of;
+        if (at->axis[i] < b->nest->n_out) continue;
+        whole &= at->coef[i] * by % of == 0;
+        at->coef[i] = at->coef[i] * by / of;
     }
     return whole;
 }

@@ -9,8 +9,8 @@ static void put_affine(Text *t, const Affine *x)
     put_int(t, x->offset);
     put_int(t, x->n);
     for (int i = 0; i < x->n; i++) {
-        put_int(t, x->term[i].axis);
-        put_int(t, x->term[i].coef);
+        put_int(t, x->axis[i]);
+        put_int(t, x->coef[i]);
     }
 }
 

@@ -32,9 +32,8 @@ Shape shape_tail(Shape s);
 /* offset + sum of coef * axis over the terms; terms sorted by axis, no coef 0, no axis twice. */
 enum { AFFINE_TERMS = AXES_MAX };  /* every axis: the address of an element may have them all */
 typedef struct Affine {
-    int64_t offset;
-    int n;
-    struct { int axis; int64_t coef; } term[AFFINE_TERMS];
+    int64_t offset, coef[AFFINE_TERMS];
+    int8_t n, axis[AFFINE_TERMS];
 } Affine;
 
 Affine affine_constant(int64_t offset);

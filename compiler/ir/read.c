@@ -217,7 +217,7 @@ static Affine read_affine(Reader *r)
         int64_t sign = accept(r, '-') ? -1 : 1;
         if (sign > 0) accept(r, '+');
         Affine term = read_term(r);
-        if (sum.n == AFFINE_TERMS && term.n && !affine_coef(&sum, term.term[0].axis)) fail(r, "too many axes in one index", NULL);
+        if (sum.n == AFFINE_TERMS && term.n && !affine_coef(&sum, term.axis[0])) fail(r, "too many axes in one index", NULL);
         else if (!r->failed) sum = affine_add(sum, affine_scale(term, sign));
         more = peek(r) == '+' || peek(r) == '-';
     }

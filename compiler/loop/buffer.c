@@ -63,6 +63,13 @@ Expr *kernel_expr(const Kernel *k, int i)
     return i - more < k->more.n ? k->more.at[i - more].value : NULL;
 }
 
+void kernel_store_more(Arena *a, Kernel *k, Buffer *out, Expr *value, const Affine *at)
+{
+    Store s = { .value = value, .out = out, .at = NEW_ARRAY(a, Affine, out->shape.rank) };
+    for (int d = 0; d < out->shape.rank; d++) s.at[d] = at[d];
+    vec_push(a, &k->more, s);
+}
+
 int kernel_stores(const Kernel *k, const Buffer *b, Affine *at)
 {
     const Buffer *memory = buffer_memory(b);

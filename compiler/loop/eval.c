@@ -44,7 +44,7 @@ static int add_step(Run *r, const Expr *e)
 static int64_t affine_at(const Affine *x, const int64_t *i)
 {
     int64_t at = x->offset;
-    for (int t = 0; t < x->n; t++) at += x->term[t].coef * i[x->term[t].axis];
+    for (int t = 0; t < x->n; t++) at += x->coef[t] * i[x->axis[t]];
     return at;
 }
 

@@ -92,6 +92,15 @@ Expr *ex_binary(Arena *a, ExprKind kind, Expr *x, Expr *y);
 Expr *ex_row(Arena *a, Expr *x, int64_t rows);
 Expr *ex_where(Arena *a, Expr *condition, Expr *x, Expr *y);
 
+/* Expressions, each once and behind its arguments, however many ways lead to it. */
+typedef struct ExprAt { const Expr *e; int next; } ExprAt;     /* next: the number of one before it in its bucket, and 1; 0 ends */
+enum { EXPR_BUCKETS = 512 };
+typedef struct Exprs { ExprAt *at; int n, cap, bucket[EXPR_BUCKETS]; } Exprs;
+/* Adds e and what it reads, where they are new; gives the number of e. */
+int exprs_add(Arena *a, Exprs *all, const Expr *e);
+/* Empty again. */
+void exprs_clear(Exprs *all);
+
 /* The value of one elementwise expression kind: the meaning of every EX_ with arguments, in double. */
 double expr_apply(ExprKind kind, const double *x);
 
@@ -113,7 +122,7 @@ enum { PICKED = AXES_MAX - 1 };
 enum { KEPT_MAX = 8 };             /* steps of the kept axes, the last the fastest */
 
 /* One more element stored at each point: at an address in `out` that differs from the kernel's own by an offset alone. */
-typedef struct Store { Expr *value; Buffer *out; Affine at[RANK_MAX]; } Store;
+typedef struct Store { Expr *value; Buffer *out; Affine *at; } Store;      /* one per dimension of out->shape */
 
 /* For every point of the axes that do not reduce and are not kept:  r = reduce(value over the reduce axes);  out[store] = result(r).
    With `accumulate`:  out[store] += result. It may store `more` elements. A tensor of which it stores one element at a
@@ -145,6 +154,8 @@ int kernel_kept(const Kernel *k);
 int64_t kernel_kept_steps(const Kernel *k);
 /* The i-th expression of a kernel: value, result if it has one, those of `more`, pick; NULL behind the last. */
 Expr *kernel_expr(const Kernel *k, int i);
+/* Has it store one more element. */
+void kernel_store_more(Arena *a, Kernel *k, Buffer *out, Expr *value, const Affine *at);
 /* How many elements of the memory of b it stores at a point, and the address of the last of them. */
 int kernel_stores(const Kernel *k, const Buffer *b, Affine *at);
 

@@ -7,6 +7,7 @@ typedef struct Check {
     const Kernel *kernel;
     int64_t extent[AXES_MAX];
     bool in_result;
+    Exprs exprs;
 } Check;
 
 static _Noreturn void fail(const Kernel *k, const char *what)
@@ -50,7 +51,7 @@ static void check_inside(const Check *c, const Buffer *b, const Affine *index)
     for (int d = 0; d < b->shape.rank; d++) {
         int64_t low, high;
         for (int t = 0; t < index[d].n; t++)
-            if (!is_axis(c->kernel, index[d].term[t].axis)) fail(c->kernel, "an index over no axis");
+            if (!is_axis(c->kernel, index[d].axis[t])) fail(c->kernel, "an index over no axis");
         affine_range(&index[d], c->extent, &low, &high);
         if (low < 0 || high >= b->shape.dim[d])
             internal_error("program_verify", "kernel %s: index %d of %s is in [%lld, %lld], its size is %lld",
@@ -66,14 +67,22 @@ static bool steps_apart(const Check *c, const Affine *x)
         int64_t coef = INT64_MAX;
         int axis = -1;
         for (int t = 0; t < x->n; t++) {
-            int64_t step = x->term[t].coef < 0 ? -x->term[t].coef : x->term[t].coef;
-            if (step > below && step < coef) coef = step, axis = x->term[t].axis;
+            int64_t step = x->coef[t] < 0 ? -x->coef[t] : x->coef[t];
+            if (step > below && step < coef) coef = step, axis = x->axis[t];
         }
         if (axis < 0 || coef <= reach) return false;
         reach += coef * (c->extent[axis] - 1);
         below = coef;
     }
     return true;
+}
+
+/* Its address where all axes are 0. */
+static int64_t first_element(const Buffer *b, const Affine *index)
+{
+    int64_t at = b->origin;
+    for (int d = 0; d < b->shape.rank; d++) at += index[d].offset * b->stride[d];
+    return at;
 }
 
 /* Each of the elements stored at one point lies where none of another point does: in one tensor, in the box of their offsets. */
@@ -88,11 +97,9 @@ static void check_more(const Check *c)
         check_inside(c, s->out, s->at);
         if (buffer_memory(s->out) == buffer_memory(k->out) && !affine_equal(&moved, &first)) fail(k, "elements stored at a point differ by more than offsets");
         if (here.n != first.n || !steps_apart(c, &here)) fail(k, "two points store to one element");
-        bool again = buffer_memory(s->out) == buffer_memory(k->out) && affine_equal(&here, &first);
-        for (int j = 0; j < i && !again; j++) {
-            Affine other = buffer_address(k->more.at[j].out, k->more.at[j].at);
-            again = buffer_memory(s->out) == buffer_memory(k->more.at[j].out) && affine_equal(&here, &other);
-        }
+        bool again = buffer_memory(s->out) == buffer_memory(k->out) && here.offset == first.offset;
+        for (int j = 0; j < i && !again; j++)
+            again = buffer_memory(s->out) == buffer_memory(k->more.at[j].out) && here.offset == first_element(k->more.at[j].out, k->more.at[j].at);
         if (again) fail(k, "two elements are stored in one place");
     }
 }
@@ -106,7 +113,7 @@ static void check_store(const Check *c)
     check_inside(c, k->out, k->store);
     for (int d = 0; d < k->out->shape.rank; d++) {
         for (int t = 0; t < k->store[d].n; t++) {
-            int axis = k->store[d].term[t].axis;
+            int axis = k->store[d].axis[t];
             if (k->axis[axis].reduce) fail(k, "a store over a reduce axis");
             used[axis]++;
         }
@@ -124,30 +131,33 @@ static void check_store(const Check *c)
 static void check_load(const Check *c, const Expr *e)
 {
     const Kernel *k = c->kernel;
+    Affine to;
     check_inside(c, e->buffer, e->index);
-    Affine from = buffer_address(e->buffer, e->index), to;
-    int stores = kernel_stores(k, e->buffer, &to);
+    const int stores = kernel_stores(k, e->buffer, &to);
+    if (!stores) return;
+    const Affine from = buffer_address(e->buffer, e->index);
     if (stores > 1) fail(k, "a tensor is read of which several elements are stored at a point");
-    if (stores && !affine_equal(&from, &to)) fail(k, "the result is read at another index");
+    if (!affine_equal(&from, &to)) fail(k, "the result is read at another index");
 }
 
-static void check_expr(const Check *c, const Expr *e)
+static void check_written(const Check *c, const Expr *load, const bool *written)
 {
-    if (!e) fail(c->kernel, "no value");
-    if (e->kind == EX_reduced && (!c->in_result || c->kernel->reduce == REDUCE_none)) fail(c->kernel, "nothing is reduced");
-    if (e->kind == EX_reduced && !(e->value >= 0 && e->value < (double)kernel_kept_steps(c->kernel))) fail(c->kernel, "a step is not kept");
-    if (e->kind == EX_load) check_load(c, e);
-    for (int i = 0; i < expr_args[e->kind]; i++) check_expr(c, e->arg[i]);
+    const Buffer *b = buffer_memory(load->buffer);
+    const bool made_here = b->kind == BUF_workspace || b->kind == BUF_output || b->kind == BUF_gradient;
+    if (made_here && !written[b->id]) fail(c->kernel, "a buffer is read before it is written");
 }
 
-static void check_order(const Program *p, const Kernel *k, const Expr *e, const bool *written)
+/* What of it is not checked yet. */
+static void check_expr(Arena *a, Check *c, const Expr *root, const bool *written)
 {
-    if (e->kind == EX_load) {
-        const Buffer *b = buffer_memory(e->buffer);
-        bool made_here = b->kind == BUF_workspace || b->kind == BUF_output || b->kind == BUF_gradient;
-        if (made_here && !written[b->id]) fail(k, "a buffer is read before it is written");
+    int i = c->exprs.n;
+    if (!root) fail(c->kernel, "no value");
+    for (exprs_add(a, &c->exprs, root); i < c->exprs.n; i++) {
+        const Expr *e = c->exprs.at[i].e;
+        if (e->kind == EX_reduced && (!c->in_result || c->kernel->reduce == REDUCE_none)) fail(c->kernel, "nothing is reduced");
+        if (e->kind == EX_reduced && !(e->value >= 0 && e->value < (double)kernel_kept_steps(c->kernel))) fail(c->kernel, "a step is not kept");
+        if (e->kind == EX_load) check_load(c, e), check_written(c, e, written);
     }
-    for (int i = 0; i < expr_args[e->kind]; i++) check_order(p, k, e->arg[i], written);
 }
 
 static void check_buffers(const Program *p)
@@ -164,17 +174,18 @@ void program_verify(const Program *p)
 {
     bool *written = NEW_ARRAY(p->arena, bool, p->buffer.n + 1);
     check_buffers(p);
+    Check c = { 0 };
     for (int i = 0; i < p->kernel.n; i++) {
-        Check c = { .kernel = p->kernel.at[i] };
+        const Kernel *k = c.kernel = p->kernel.at[i];
+        exprs_clear(&c.exprs);
         check_axes(&c);
         check_store(&c);
         check_more(&c);
-        for (int e = 0; e == 0 || kernel_expr(c.kernel, e); e++) {
+        for (int e = 0; e == 0 || kernel_expr(k, e); e++) {
             c.in_result = e > 0;
-            check_expr(&c, kernel_expr(c.kernel, e));
-            check_order(p, c.kernel, kernel_expr(c.kernel, e), written);
+            check_expr(p->arena, &c, kernel_expr(k, e), written);
         }
-        written[buffer_memory(c.kernel->out)->id] = true;
-        for (int m = 0; m < c.kernel->more.n; m++) written[buffer_memory(c.kernel->more.at[m].out)->id] = true;
+        written[buffer_memory(k->out)->id] = true;
+        for (int m = 0; m < k->more.n; m++) written[buffer_memory(k->more.at[m].out)->id] = true;
     }
 }

@@ -40,6 +40,17 @@ typedef struct Lower {
     VEC(Memo) memo;
 } Lower;
 
+/* ---- who uses what: op/uses.c ---- */
+
+typedef VEC(int) Ints;
+
+/* By the id of a buffer that is no view: the kernels that write and those that read its memory, by number, ascending. */
+typedef struct Uses { Arena *arena; Ints *writers, *readers; Exprs exprs; } Uses;
+
+Uses uses_of(Arena *a, const Program *p);
+/* Kernel k, of that number, is new or another than before. */
+void uses_add(Uses *u, const Kernel *k, int kernel);
+
 /* ---- deciding: op/lower_store.c ---- */
 
 /* Fills l->fate: which nodes are stored, which anchor ends where. */
@@ -58,8 +69,6 @@ Affine affine_substitute(const Affine *x, const Affine *by);
 Expr *expr_substitute(Arena *a, const Expr *e, const Affine *by);
 /* What the kernel stores where the reduction gave the value at that step of its kept axes; by[i] in place of axis i. */
 Expr *kernel_result_at(Arena *a, const Kernel *k, int step, const Affine *by);
-/* Whether e reads the memory. */
-bool expr_reads(const Expr *e, const Buffer *memory);
 /* Whether all that e reads of the memory is the element at the address. */
 bool expr_reads_at(const Expr *e, const Buffer *memory, const Affine *address);
 /* The row-major number of the element at `index`. */

@@ -14,7 +14,7 @@ static const double TRIM_SHARE = 0.9;
 static int alone_in(const IndexMap *m, int axis)
 {
     for (int d = 0; d < m->rank; d++)
-        if (m->dim[d].n == 1 && m->dim[d].term[0].axis == axis && m->dim[d].term[0].coef == 1) return d;
+        if (m->dim[d].n == 1 && m->dim[d].axis[0] == axis && m->dim[d].coef[0] == 1) return d;
     return -1;
 }
 
@@ -56,9 +56,9 @@ static void add_out_axes(Lower *l, Kernel *k, const Node *n, const Contract *c, 
     for (int left = x->n; left; left--) {
         int best = -1;
         for (int t = 0; t < x->n; t++)
-            if (!done[x->term[t].axis] && (best < 0 || x->term[t].coef > x->term[best].coef)) best = t;
+            if (!done[x->axis[t]] && (best < 0 || x->coef[t] > x->coef[best])) best = t;
         if (best < 0) return;
-        int axis = x->term[best].axis;
+        int axis = x->axis[best];
         by[axis] = kernel_axis(l, k, c->extent[axis], out_axis_name(n, c, axis, d), false);
         done[axis] = true;
     }
@@ -194,7 +194,7 @@ static bool find_rows(const Node *n, const Contract *c, Rows *r)
     for (int d = 0; d < c->a.rank; d++) {
         *r = (Rows){ .axis = -1, .window = -1, .low = node_ints(x, ATTR_low)[d], .at = &c->a.dim[d] };
         r->high = r->low + x->in[0]->shape.dim[d];
-        for (int t = 0; t < r->at->n; t++) *(anywhere_in(&c->out, r->at->term[t].axis) >= 0 ? &r->axis : &r->window) = r->at->term[t].axis;
+        for (int t = 0; t < r->at->n; t++) *(anywhere_in(&c->out, r->at->axis[t]) >= 0 ? &r->axis : &r->window) = r->at->axis[t];
         if (r->at->n == 2 && r->axis >= 0 && r->window >= 0 && r->high - r->low < x->shape.dim[d]) return true;
     }
     return false;

@@ -8,12 +8,9 @@ enum {
     USERS_MAX = 4
 };
 
-typedef VEC(int) Ints;
-
 typedef struct Gates {
     Lower *l;
-    int *writer;                   /* by buffer: the only kernel that writes its memory; -1: none, -2: several */
-    Ints *reader;                  /* by buffer: kernels that read its memory, ascending */
+    Uses uses;
     bool *gone;                    /* by kernel: computed in another */
 } Gates;
 
@@ -29,38 +26,19 @@ typedef struct Group {
 
 /* ---- who reads and writes what ---- */
 
-static void note_writer(Gates *g, const Buffer *out, int kernel)
+/* Whether that kernel alone writes the memory of b. */
+static bool writes_alone(const Gates *g, int kernel, const Buffer *b)
 {
-    int *writer = &g->writer[buffer_memory(out)->id];
-    *writer = *writer == -1 || *writer == kernel ? kernel : -2;
+    const Ints *w = &g->uses.writers[buffer_memory(b)->id];
+    return w->n == 1 && w->at[0] == kernel;
 }
 
 static bool reads(const Gates *g, int kernel, const Buffer *b)
 {
-    const Ints *r = &g->reader[buffer_memory(b)->id];
+    const Ints *r = &g->uses.readers[buffer_memory(b)->id];
     for (int i = 0; i < r->n; i++)
         if (r->at[i] == kernel) return true;
     return false;
-}
-
-static void note_reads(Gates *g, const Expr *e, int kernel)
-{
-    if (e->kind == EX_load && !reads(g, kernel, e->buffer)) {
-        Ints *reader = &g->reader[buffer_memory(e->buffer)->id];
-        int i = reader->n;
-        vec_push(g->l->arena, reader, kernel);
-        for (; i && reader->at[i - 1] > kernel; i--) reader->at[i] = reader->at[i - 1];
-        reader->at[i] = kernel;
-    }
-    for (int i = 0; i < expr_args[e->kind]; i++) note_reads(g, e->arg[i], kernel);
-}
-
-static void note(Gates *g, int kernel)
-{
-    const Kernel *k = g->l->program->kernel.at[kernel];
-    note_writer(g, k->out, kernel);
-    for (int m = 0; m < k->more.n; m++) note_writer(g, k->more.at[m].out, kernel);
-    for (int e = 0; kernel_expr(k, e); e++) note_reads(g, kernel_expr(k, e), kernel);
 }
 
 static Kernel *kernel_at(const Gates *g, int i) { return g->l->program->kernel.at[i]; }
@@ -152,8 +130,8 @@ static bool find_group(const Gates *gates, int at, Group *g)
 {
     Kernel *k = kernel_at(gates, at);
     *g = (Group){ .maker = k, .at = at };
-    if (k->reduce != REDUCE_sum || !kernel_is_plain(k) || is_wanted(gates, k->out) || k->out->base || gates->writer[k->out->id] != at) return false;
-    const Ints *reader = &gates->reader[k->out->id];
+    if (k->reduce != REDUCE_sum || !kernel_is_plain(k) || is_wanted(gates, k->out) || k->out->base || !writes_alone(gates, at, k->out)) return false;
+    const Ints *reader = &gates->uses.readers[k->out->id];
     if (!reader->n || reader->n > USERS_MAX || reader->at[0] <= at) return false;
     for (int i = 0; i < reader->n; i++) {
         const Kernel *user = kernel_at(gates, reader->at[i]);
@@ -162,7 +140,7 @@ static bool find_group(const Gates *gates, int at, Group *g)
         if (gates->gone[reader->at[i]] || reads(gates, at, user->out) || !find_split(g, user)) return false;
         /* Updates join the gradient that they read by themselves. */
         if (g->split < 0 && is_wanted(gates, buffer_memory(user->out))) return false;
-        if (waits && gates->writer[buffer_memory(user->out)->id] != reader->at[i]) return false;
+        if (waits && !writes_alone(gates, reader->at[i], user->out)) return false;
         if (i && (before.split != g->split || before.size != g->size)) return false;
         g->user[g->n++] = reader->at[i];
     }
@@ -223,16 +201,14 @@ static void join(Gates *gates, const Group *g)
     if (g->split >= 0) split_axes(l->arena, g);
     for (int i = 0; i + 1 < g->n; i++) {
         const Kernel *user = kernel_at(gates, g->user[i]);
-        const Ints *reader = &gates->reader[buffer_memory(user->out)->id];
+        const Ints *reader = &gates->uses.readers[buffer_memory(user->out)->id];
         bool elsewhere = is_wanted(gates, buffer_memory(user->out));
         for (int r = 0; r < reader->n; r++) {
             bool inside = false;
             for (int j = 0; j < g->n; j++) inside |= reader->at[r] == g->user[j];
             elsewhere |= !inside;
         }
-        Store s = { .value = user->value, .out = user->out };
-        for (int d = 0; d < user->out->shape.rank; d++) s.at[d] = user->store[d];
-        if (elsewhere) vec_push(l->arena, &k->more, s);
+        if (elsewhere) kernel_store_more(l->arena, k, user->out, user->value, user->store);
     }
     k->result = last->value;
     k->out = last->out;
@@ -241,19 +217,16 @@ static void join(Gates *gates, const Group *g)
     gates->gone[g->at] = true;
     for (int i = 0; i + 1 < g->n; i++) {
         gates->gone[g->user[i]] = true;
-        gates->writer[buffer_memory(kernel_at(gates, g->user[i])->out)->id] = -1;
+        gates->uses.writers[buffer_memory(kernel_at(gates, g->user[i])->out)->id].n = 0;
     }
-    note(gates, g->user[g->n - 1]);
+    uses_add(&gates->uses, k, g->user[g->n - 1]);
 }
 
 void lower_gates(Lower *l)
 {
     Program *p = l->program;
-    Gates gates = { .l = l, .writer = NEW_ARRAY(l->arena, int, p->buffer.n + 1), .reader = NEW_ARRAY(l->arena, Ints, p->buffer.n + 1),
-                    .gone = NEW_ARRAY(l->arena, bool, p->kernel.n + 1) };
+    Gates gates = { .l = l, .uses = uses_of(l->arena, p), .gone = NEW_ARRAY(l->arena, bool, p->kernel.n + 1) };
     int n = 0;
-    for (int i = 0; i < p->buffer.n; i++) gates.writer[i] = -1;
-    for (int i = 0; i < p->kernel.n; i++) note(&gates, i);
     for (int i = 0; i < p->kernel.n; i++) {
         Group g;
         if (!gates.gone[i] && find_group(&gates, i, &g)) join(&gates, &g);

@@ -2,12 +2,9 @@
    itself, the sum of a contraction. */
 #include "lower.h"
 
-typedef VEC(int) Ints;
-
 typedef struct Join {
     Lower *l;
-    int *writer;                   /* by buffer: the only kernel that writes its memory; -1: none, -2: several */
-    Ints *reader;                  /* by buffer: kernels that read its memory, as they were first */
+    Uses uses;                     /* as they were first */
     int *into;                     /* by kernel: the one that it joined, or itself */
     bool *wanted;                  /* by buffer: the new value of an update, which is stored even where it joins */
 } Join;
@@ -16,32 +13,6 @@ static int now(const Join *j, int kernel)
 {
     while (j->into[kernel] != kernel) kernel = j->into[kernel];
     return kernel;
-}
-
-static void note_writer(Join *j, const Buffer *out, int kernel)
-{
-    int *writer = &j->writer[buffer_memory(out)->id];
-    *writer = *writer == -1 || *writer == kernel ? kernel : -2;
-}
-
-static void note_reads(Join *j, const Expr *e, int kernel)
-{
-    if (e->kind == EX_load) vec_push(j->l->arena, &j->reader[buffer_memory(e->buffer)->id], kernel);
-    for (int i = 0; i < expr_args[e->kind]; i++) note_reads(j, e->arg[i], kernel);
-}
-
-static void note_all(Join *j)
-{
-    const Program *p = j->l->program;
-    for (int i = 0; i < p->buffer.n; i++) j->writer[i] = -1;
-    for (int i = 0; i < p->kernel.n; i++) {
-        const Kernel *k = p->kernel.at[i];
-        j->into[i] = i;
-        note_writer(j, k->out, i);
-        for (int m = 0; m < k->more.n; m++) note_writer(j, k->more.at[m].out, i);
-        for (int e = 0; kernel_expr(k, e); e++) note_reads(j, kernel_expr(k, e), i);
-    }
-    for (int i = 0; i < j->l->update.n; i++) j->wanted[j->l->update.at[i].value->id] = true;
 }
 
 /* Whether at each point of `user`, the one kernel that reads it, `maker` stores the element that is read there, where the
@@ -80,10 +51,12 @@ static void replace(Expr *e, const Buffer *memory, const Expr *by)
 static Kernel *maker_of(const Join *j, int user, const Expr *load)
 {
     const Buffer *b = load->buffer;
-    const int maker = b->kind == BUF_workspace && !b->base ? j->writer[b->id] : -1;
-    if (maker < 0 || now(j, maker) != maker || maker == user) return NULL;
-    for (int i = 0; i < j->reader[b->id].n; i++)
-        if (now(j, j->reader[b->id].at[i]) != user) return NULL;
+    if (b->kind != BUF_workspace || b->base || j->uses.writers[b->id].n != 1) return NULL;
+    const Ints *readers = &j->uses.readers[b->id];
+    const int maker = j->uses.writers[b->id].at[0];
+    if (now(j, maker) != maker || maker == user) return NULL;
+    for (int i = 0; i < readers->n; i++)
+        if (now(j, readers->at[i]) != user) return NULL;
     Kernel *k = j->l->program->kernel.at[maker], *into = j->l->program->kernel.at[user];
     if (!goes_along(k, into, load)) return NULL;
     Affine at = buffer_address(b, load->index);
@@ -116,16 +89,12 @@ static void join(Join *j, int user, const Expr *load)
 {
     Arena *a = j->l->arena;
     Buffer *b = load->buffer;
-    const int maker = j->writer[b->id];
+    const int maker = j->uses.writers[b->id].at[0];
     Kernel *from = j->l->program->kernel.at[maker], *k = j->l->program->kernel.at[user];
     Expr *made = from->reduce == REDUCE_none ? from->value : from->result ? from->result : ex_reduced(a, 0);
     if (from->reduce != REDUCE_none) take_sum(k, from);
     for (int e = from->reduce != REDUCE_none ? 1 : 0; kernel_expr(k, e); e++) replace(kernel_expr(k, e), b, made);
-    if (j->wanted[b->id]) {
-        Store s = { .value = made, .out = b };
-        for (int d = 0; d < b->shape.rank; d++) s.at[d] = from->store[d];
-        vec_push(a, &k->more, s);
-    }
+    if (j->wanted[b->id]) kernel_store_more(a, k, b, made, from->store);
     j->into[maker] = user;
 }
 
@@ -152,9 +121,10 @@ static void drop_joined(const Join *j)
 void lower_join(Lower *l)
 {
     const Program *p = l->program;
-    Join j = { .l = l, .writer = NEW_ARRAY(l->arena, int, p->buffer.n + 1), .into = NEW_ARRAY(l->arena, int, p->kernel.n + 1),
-               .wanted = NEW_ARRAY(l->arena, bool, p->buffer.n + 1), .reader = NEW_ARRAY(l->arena, Ints, p->buffer.n + 1) };
-    note_all(&j);
+    Join j = { .l = l, .uses = uses_of(l->arena, p), .into = NEW_ARRAY(l->arena, int, p->kernel.n + 1),
+               .wanted = NEW_ARRAY(l->arena, bool, p->buffer.n + 1) };
+    for (int i = 0; i < p->kernel.n; i++) j.into[i] = i;
+    for (int i = 0; i < l->update.n; i++) j.wanted[l->update.at[i].value->id] = true;
     for (int i = p->kernel.n - 1; i >= 0; i--)
         if (j.into[i] == i && j.wanted[buffer_memory(p->kernel.at[i]->out)->id]) join_all(&j, i);
     drop_joined(&j);

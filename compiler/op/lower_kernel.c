@@ -6,7 +6,7 @@
 Affine affine_substitute(const Affine *x, const Affine *by)
 {
     Affine sum = affine_constant(x->offset);
-    for (int t = 0; t < x->n; t++) sum = affine_add(sum, affine_scale(by[x->term[t].axis], x->term[t].coef));
+    for (int t = 0; t < x->n; t++) sum = affine_add(sum, affine_scale(by[x->axis[t]], x->coef[t]));
     return sum;
 }
 
@@ -33,13 +33,6 @@ Expr *kernel_result_at(Arena *a, const Kernel *k, int step, const Affine *by)
     Expr *x = expr_substitute(a, k->result, by);
     number_reduced(x, step);
     return x;
-}
-
-bool expr_reads(const Expr *e, const Buffer *memory)
-{
-    bool any = e->kind == EX_load && buffer_memory(e->buffer) == memory;
-    for (int i = 0; i < expr_args[e->kind] && !any; i++) any = expr_reads(e->arg[i], memory);
-    return any;
 }
 
 bool expr_reads_at(const Expr *e, const Buffer *memory, const Affine *address)
@@ -195,10 +188,8 @@ void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *i
 
 void kernel_store_at(Lower *l, Kernel *k, Buffer *to, Expr *value, const Affine *at)
 {
-    Store s = { .value = value, .out = to };
-    for (int d = 0; d < to->shape.rank; d++) s.at[d] = at[d];
     if (k->value) {
-        vec_push(l->arena, &k->more, s);
+        kernel_store_more(l->arena, k, to, value, at);
         return;
     }
     k->value = value;

@@ -1,26 +1,13 @@
 /* lower_order.c -- the order of kernels, where new values overwrite old ones: the old are read first. */
 #include "lower.h"
 
-typedef VEC(int) Ints;
-
 typedef struct Order {
     Lower *l;
-    Ints *writers, *readers;       /* of each buffer's memory: kernels, ascending */
+    Uses uses;
     Ints *after;                   /* by kernel: those that must run after it */
     int n_after;                   /* capacity of `after` in kernels */
     int *seen, *reads, stamp;      /* by kernel: marks of the search that has the stamp */
 } Order;
-
-static void note(Order *o, Ints *list, int kernel)
-{
-    if (!list->n || list->at[list->n - 1] != kernel) vec_push(o->l->arena, list, kernel);
-}
-
-static void note_reads(Order *o, const Expr *e, int kernel)
-{
-    if (e->kind == EX_load) note(o, &o->readers[buffer_memory(e->buffer)->id], kernel);
-    for (int i = 0; i < expr_args[e->kind]; i++) note_reads(o, e->arg[i], kernel);
-}
 
 static void add_edge(Order *o, int from, int to)
 {
@@ -30,7 +17,7 @@ static void add_edge(Order *o, int from, int to)
 /* Writers of one buffer keep their order; readers follow the last. */
 static void add_reads_after_writes(Order *o, const Buffer *b)
 {
-    const Ints *w = &o->writers[b->id], *r = &o->readers[b->id];
+    const Ints *w = &o->uses.writers[b->id], *r = &o->uses.readers[b->id];
     for (int i = 1; i < w->n; i++) add_edge(o, w->at[i - 1], w->at[i]);
     for (int i = 0; w->n && i < r->n; i++) add_edge(o, w->at[w->n - 1], r->at[i]);
 }
@@ -60,14 +47,14 @@ static bool runs_before_reader(Order *o, int from, const Ints *readers)
 
 static bool may_store_in_place(Order *o, const Update *u)
 {
-    const Ints *writers = &o->writers[u->value->id];
+    const Ints *writers = &o->uses.writers[u->value->id];
     if (writers->n != 1) return false;
     const Kernel *k = o->l->program->kernel.at[writers->at[0]];
     Affine store;
     if (k->accumulate || kernel_stores(k, u->value, &store) > 1) return false;
     for (int e = 0; kernel_expr(k, e); e++)
         if (!expr_reads_at(kernel_expr(k, e), u->target, &store)) return false;
-    return !runs_before_reader(o, writers->at[0], &o->readers[u->target->id]);
+    return !runs_before_reader(o, writers->at[0], &o->uses.readers[u->target->id]);
 }
 
 /* The kernel that will overwrite the target: that of the new value, or a copy. Everyone reads the target before it. */
@@ -75,16 +62,16 @@ static void place_update(Order *o, const Update *u, Buffer **instead)
 {
     int writer;
     if (may_store_in_place(o, u)) {
-        writer = o->writers[u->value->id].at[0];
+        writer = o->uses.writers[u->value->id].at[0];
         instead[u->value->id] = u->target;
     } else {
-        const Ints *w = &o->writers[u->value->id];
+        const Ints *w = &o->uses.writers[u->value->id];
         writer = o->l->program->kernel.n;
         kernel_move(o->l, u->value, u->target);
         if (writer >= o->n_after) internal_error("lower", "more updates than kernels were counted");
         add_edge(o, w->at[w->n - 1], writer);
     }
-    for (int i = 0; i < o->readers[u->target->id].n; i++) add_edge(o, o->readers[u->target->id].at[i], writer);
+    for (int i = 0; i < o->uses.readers[u->target->id].n; i++) add_edge(o, o->uses.readers[u->target->id].at[i], writer);
 }
 
 static Buffer *replaced(Buffer *b, Buffer *const *instead)
@@ -173,19 +160,11 @@ void lower_order(Lower *l)
     Program *p = l->program;
     if (!l->update.n) return;
     if (!l->options->no_fuse) lower_join(l);
-    Order o = { .l = l, .n_after = p->kernel.n + l->update.n };
-    o.writers = NEW_ARRAY(l->arena, Ints, p->buffer.n);
-    o.readers = NEW_ARRAY(l->arena, Ints, p->buffer.n);
+    Order o = { .l = l, .uses = uses_of(l->arena, p), .n_after = p->kernel.n + l->update.n };
     o.after = NEW_ARRAY(l->arena, Ints, o.n_after);
     o.seen = NEW_ARRAY(l->arena, int, o.n_after);
     o.reads = NEW_ARRAY(l->arena, int, o.n_after);
     Buffer **instead = NEW_ARRAY(l->arena, Buffer *, p->buffer.n);
-    for (int i = 0; i < p->kernel.n; i++) {
-        const Kernel *k = p->kernel.at[i];
-        note(&o, &o.writers[buffer_memory(k->out)->id], i);
-        for (int m = 0; m < k->more.n; m++) note(&o, &o.writers[buffer_memory(k->more.at[m].out)->id], i);
-        for (int e = 0; kernel_expr(k, e); e++) note_reads(&o, kernel_expr(k, e), i);
-    }
     for (int i = 0; i < p->buffer.n; i++) add_reads_after_writes(&o, p->buffer.at[i]);
     for (int i = 0; i < l->update.n; i++) place_update(&o, &l->update.at[i], instead);
     replace_buffers(p, instead);

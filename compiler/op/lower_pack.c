@@ -48,8 +48,8 @@ static bool find_roles(const Kernel *k, const Buffer *param, const Affine *at, R
     *r = (Roles){ .unit = -1, .gate = -1, .gates = 1, .rows = 1, .step = affine_constant(at->offset / row) };
     if (at->offset % row) return false;
     for (int t = 0; t < at->n; t++) {
-        const int axis = at->term[t].axis;
-        const int64_t coef = at->term[t].coef;
+        const int axis = at->axis[t];
+        const int64_t coef = at->coef[t];
         if (axis >= k->n_axes) return false;
         if (coef % row == 0) r->step = affine_add(r->step, affine_scale(affine_axis(axis), coef / row));
         else if (k->axis[axis].reduce) return false;

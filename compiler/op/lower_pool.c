@@ -11,6 +11,7 @@ typedef struct Pool {
     Lower *l;
     Buffer *in;
     Reader user, places;           /* places.k: where the maximum is; NULL: nobody asks */
+    int places_at;                 /* the number of that kernel */
     int64_t size[RANK_MAX], elements;   /* of a window */
 } Pool;
 
@@ -22,10 +23,10 @@ static bool find_dimension(const Affine *x, int64_t dimension, int d, Reader *r,
     int64_t extent = 1, step = 0;
     r->out[d] = r->in[d] = -1;
     for (int t = 0; t < x->n; t++) {
-        const int a = x->term[t].axis;
+        const int a = x->axis[t];
         const Axis *axis = &r->k->axis[a];
-        if (axis->reduce && x->term[t].coef == 1 && r->in[d] < 0) r->in[d] = a;
-        else if (!axis->reduce && r->out[d] < 0) r->out[d] = a, extent = axis->extent, step = x->term[t].coef;
+        if (axis->reduce && x->coef[t] == 1 && r->in[d] < 0) r->in[d] = a;
+        else if (!axis->reduce && r->out[d] < 0) r->out[d] = a, extent = axis->extent, step = x->coef[t];
         else return false;
     }
     *size = r->in[d] < 0 ? 1 : r->k->axis[r->in[d]].extent;
@@ -53,7 +54,7 @@ static void reader_axes(const Pool *p, const Reader *r, const Affine *at, Affine
         Affine *x = &by[r->out[d]];
         *x = at[d];
         x->offset /= p->size[d];
-        for (int t = 0; t < x->n; t++) x->term[t].coef /= p->size[d];
+        for (int t = 0; t < x->n; t++) x->coef[t] /= p->size[d];
     }
 }
 
@@ -92,8 +93,8 @@ static bool is_convolution(const Pool *p, const Kernel *k)
     for (int d = 0; d < p->in->shape.rank; d++) {
         const Affine *x = &k->store[d];
         if (p->size[d] == 1) continue;
-        if (x->n != 1 || x->term[0].coef != 1 || x->offset % p->size[d] || k->axis[x->term[0].axis].extent % p->size[d]) return false;
-        if (affine_coef(&address, x->term[0].axis) == 1) return false;
+        if (x->n != 1 || x->coef[0] != 1 || x->offset % p->size[d] || k->axis[x->axis[0]].extent % p->size[d]) return false;
+        if (affine_coef(&address, x->axis[0]) == 1) return false;
         axes++;
     }
     return axes < PICKED;
@@ -107,7 +108,7 @@ static int place_of(const Pool *p, const Affine *at)
     int64_t place = 0;
     for (int d = 0; d < p->in->shape.rank; d++) {
         for (int t = 0; t < at[d].n; t++)
-            if (at[d].term[t].coef % p->size[d]) return -1;
+            if (at[d].coef[t] % p->size[d]) return -1;
         place = place * p->size[d] + at[d].offset % p->size[d];
     }
     return (int)place;
@@ -160,7 +161,9 @@ static Store pooled(const Pool *p, const Reader *r, Expr *reduced, const Affine 
 {
     Affine by[AXES_MAX] = { 0 };
     reader_axes(p, r, at, by);
-    Store s = { .value = r->k->result ? with_reduced(expr_substitute(p->l->arena, r->k->result, by), reduced) : reduced, .out = r->k->out };
+    Arena *a = p->l->arena;
+    Store s = { .value = r->k->result ? with_reduced(expr_substitute(a, r->k->result, by), reduced) : reduced,
+                .out = r->k->out, .at = NEW_ARRAY(a, Affine, r->k->out->shape.rank) };
     for (int d = 0; d < s.out->shape.rank; d++) s.at[d] = affine_substitute(&r->k->store[d], by);
     return s;
 }
@@ -233,22 +236,22 @@ static void keep_windows(const Pool *p, Kernel *k)
     for (int d = 0; d < p->in->shape.rank; d++) {
         first[d] = k->store[d];
         if (p->size[d] == 1) continue;
-        Axis *axis = &k->axis[k->store[d].term[0].axis];
+        Axis *axis = &k->axis[k->store[d].axis[0]];
         window[windows++] = (Axis){ .extent = p->size[d], .kept = true, .name = arena_printf(a, "in_%s", axis->name) };
         axis->extent /= p->size[d];
-        first[d].term[0].coef = p->size[d];
+        first[d].coef[0] = p->size[d];
     }
     for (int e = 0; e < p->elements; e++) {
         for (int i = 0; i < n; i++) by[i] = affine_axis(i);
         for (int d = p->in->shape.rank - 1, place = e; d >= 0; d--) {
-            if (p->size[d] > 1) by[first[d].term[0].axis] = (Affine){ place % p->size[d], 1, { { first[d].term[0].axis, p->size[d] } } };
+            if (p->size[d] > 1) by[first[d].axis[0]] = affine_add(affine_scale(affine_axis(first[d].axis[0]), p->size[d]), affine_constant(place % p->size[d]));
             place /= (int)p->size[d];
         }
         element[e] = kernel_result_at(a, k, e, by);
     }
     for (int i = 0; i < k->n_axes; i++) by[i] = affine_axis(i < n ? i : i + windows);
     for (int d = 0, w = n; d < p->in->shape.rank; d++)
-        if (p->size[d] > 1) by[first[d].term[0].axis] = affine_add(affine_scale(affine_axis(first[d].term[0].axis), p->size[d]), affine_axis(w++));
+        if (p->size[d] > 1) by[first[d].axis[0]] = affine_add(affine_scale(affine_axis(first[d].axis[0]), p->size[d]), affine_axis(w++));
     k->value = expr_substitute(a, k->value, by);
     for (int i = k->n_axes; i-- > n;) k->axis[i + windows] = k->axis[i];
     for (int w = 0; w < windows; w++) k->axis[n + w] = window[w];
@@ -257,36 +260,51 @@ static void keep_windows(const Pool *p, Kernel *k)
 }
 
 /* Also finds who else reads the tensor: nobody but for the place of the maximum; all who write it do so before. */
-static bool find_readers(Pool *p, int user)
+static bool find_readers(Pool *p, const Uses *uses, const bool *gone, int user)
 {
-    const Program *all = p->l->program;
-    for (int i = 0; i < all->kernel.n; i++) {
-        Kernel *k = all->kernel.at[i];
-        Affine at;
-        bool reader = false;
-        for (int e = 0; i != user && kernel_expr(k, e); e++) reader |= expr_reads(kernel_expr(k, e), p->in);
-        if (reader && !find_places(p, k)) return false;
-        if (kernel_stores(k, p->in, &at) && (i > user || (!is_convolution(p, k) && !stores_windows(p, k)))) return false;
+    Kernel *const *kernel = p->l->program->kernel.at;
+    const Ints *readers = &uses->readers[p->in->id], *writers = &uses->writers[p->in->id];
+    for (int i = 0; i < readers->n; i++) {
+        const int reader = readers->at[i];
+        if (reader == user || gone[reader]) continue;
+        if (!find_places(p, kernel[reader])) return false;
+        p->places_at = reader;
+    }
+    for (int i = 0; i < writers->n; i++) {
+        const Kernel *k = kernel[writers->at[i]];
+        if (!gone[writers->at[i]] && (writers->at[i] > user || (!is_convolution(p, k) && !stores_windows(p, k)))) return false;
     }
     return true;
+}
+
+static void pool(const Pool *p, Uses *uses, const bool *gone)
+{
+    const Ints *writers = &uses->writers[p->in->id];
+    for (int i = 0; i < writers->n; i++) {
+        Kernel *k = p->l->program->kernel.at[writers->at[i]];
+        if (gone[writers->at[i]]) continue;
+        if (k->reduce == REDUCE_sum) keep_windows(p, k);
+        else store_windows(p, k);
+        uses_add(uses, k, writers->at[i]);
+    }
 }
 
 void lower_pool(Lower *l)
 {
     Program *all = l->program;
+    bool *gone = NEW_ARRAY(l->arena, bool, all->kernel.n + 1);
+    Uses uses = { 0 };
     Pool p;
-    for (int i = 0, n; i < all->kernel.n; i++) {
-        if (!find_pool(l, all->kernel.at[i], &p) || !find_readers(&p, i)) continue;
-        for (int j = 0; j < i; j++) {
-            Kernel *k = all->kernel.at[j];
-            if (k->out != p.in) continue;
-            if (k->reduce == REDUCE_sum) keep_windows(&p, k);
-            else store_windows(&p, k);
-        }
-        n = 0;
-        for (int j = 0; j < all->kernel.n; j++)
-            if (j != i && all->kernel.at[j] != p.places.k) all->kernel.at[n++] = all->kernel.at[j];
-        all->kernel.n = n;
-        i--;
+    int n = 0;
+    for (int i = 0; i < all->kernel.n; i++) {
+        if (gone[i] || !find_pool(l, all->kernel.at[i], &p)) continue;
+        if (!uses.arena) uses = uses_of(l->arena, all);
+        if (!find_readers(&p, &uses, gone, i)) continue;
+        pool(&p, &uses, gone);
+        gone[i] = true;
+        if (p.places.k) gone[p.places_at] = true;
     }
+    for (int i = 0; i < all->kernel.n; i++)
+        if (!gone[i]) all->kernel.at[n++] = all->kernel.at[i];
+    all->kernel.n = n;
 }

@@ -14,8 +14,8 @@ static bool is_over(const Expr *e, int axis)
 /* The axis that the expression is the index of, or -1. */
 static int index_axis(const Expr *e)
 {
-    const bool plain = e->kind == EX_index && e->index->n == 1 && e->index->term[0].coef == 1 && !e->index->offset;
-    return plain ? e->index->term[0].axis : -1;
+    const bool plain = e->kind == EX_index && e->index->n == 1 && e->index->coef[0] == 1 && !e->index->offset;
+    return plain ? e->index->axis[0] : -1;
 }
 
 /* Whether the load is of the element that the kernel stores. */

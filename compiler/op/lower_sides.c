@@ -30,7 +30,7 @@ static bool find_matrix(Side *s, const Expr *load)
     const Affine at = b->kind == BUF_constant && !b->base && b->dtype == DTYPE_f32 ? buffer_address(b, load->index) : affine_constant(0);
     s->term = s->k->n_axes - 1;
     if (at.n != 2 || !affine_coef(&at, s->term)) return false;
-    s->row = at.term[at.term[0].axis == s->term].axis;
+    s->row = at.axis[at.axis[0] == s->term];
     if (s->k->axis[s->row].extent > WINOGRAD_SIDE || s->k->axis[s->term].extent > WINOGRAD_SIDE) return false;
     s->rows = (int)s->k->axis[s->row].extent;
     s->terms = (int)s->k->axis[s->term].extent;
@@ -72,12 +72,12 @@ static int find_axes(const Side *first, const Side *second, Affine *by)
     const Expr *half = second->x;
     for (int d = 0; d < half->buffer->shape.rank; d++) {
         const Affine *x = &first->k->store[d];
-        if (x->n > 1 || x->offset || (x->n && x->term[0].coef != 1)) return -1;
-        if (x->n) by[x->term[0].axis] = half->index[d];
+        if (x->n > 1 || x->offset || (x->n && x->coef[0] != 1)) return -1;
+        if (x->n) by[x->axis[0]] = half->index[d];
     }
     const Affine *row = &by[first->row];
-    if (row->n != 1 || row->offset || row->term[0].coef != 1) return -1;
-    const int axis = row->term[0].axis;
+    if (row->n != 1 || row->offset || row->coef[0] != 1) return -1;
+    const int axis = row->axis[0];
     int along = 0;
     for (int d = 0; d < half->buffer->shape.rank; d++) along += affine_coef(&half->index[d], axis) != 0;
     return along == 1 && axis != second->term && second->k->axis[axis].extent == first->rows ? axis : -1;

@@ -27,32 +27,20 @@ static int64_t buffer_bytes(const Buffer *b, const LowerOptions *options)
 
 /* ---- lifetimes ---- */
 
-static void touch(const Buffer *b, int kernel)
-{
-    Buffer *memory = (Buffer *)(uintptr_t)buffer_memory(b);
-    if (memory->first < 0) memory->first = kernel;
-    memory->last = kernel;
-}
-
-static void touch_reads(const Expr *e, int kernel)
-{
-    if (e->kind == EX_load) touch(e->buffer, kernel);
-    for (int i = 0; i < expr_args[e->kind]; i++) touch_reads(e->arg[i], kernel);
-}
-
 static void find_lifetimes(Program *p)
 {
-    for (int i = 0; i < p->buffer.n; i++) p->buffer.at[i]->first = p->buffer.at[i]->last = -1;
-    for (int i = 0; i < p->kernel.n; i++) {
-        const Kernel *k = p->kernel.at[i];
-        for (int e = 0; kernel_expr(k, e); e++) touch_reads(kernel_expr(k, e), i);
-        touch(k->out, i);
-        for (int m = 0; m < k->more.n; m++) touch(k->more.at[m].out, i);
-    }
+    const Uses uses = uses_of(p->arena, p);
     for (int i = 0; i < p->buffer.n; i++) {
         Buffer *b = p->buffer.at[i];
-        b->first = buffer_memory(b)->first;
-        b->last = buffer_memory(b)->last;
+        const int id = buffer_memory(b)->id;
+        const Ints *list[] = { &uses.writers[id], &uses.readers[id] };
+        b->first = b->last = -1;
+        for (size_t k = 0; k < LENGTH(list); k++) {
+            if (!list[k]->n) continue;
+            const int first = list[k]->at[0], last = list[k]->at[list[k]->n - 1];
+            if (b->first < 0 || first < b->first) b->first = first;
+            if (last > b->last) b->last = last;
+        }
     }
 }
 
@@ -139,11 +127,11 @@ static void insert_by_offset(Slot **placed, int n, Slot *s)
     placed[at] = s;
 }
 
-/* Places the slots in this order, each in its best gap; gives the end of the last. */
-static int64_t place_slots(Slot **slot, int n, Slot **placed)
+/* Places the slots in this order, each in its best gap; gives the end of the last, or of the first that lies behind `most`. */
+static int64_t place_slots(Slot **slot, int n, Slot **placed, int64_t most)
 {
     int64_t total = 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && total <= most; i++) {
         slot[i]->offset = best_gap(placed, i, slot[i]);
         insert_by_offset(placed, i, slot[i]);
         int64_t end = slot[i]->offset + slot[i]->bytes;
@@ -196,7 +184,7 @@ static int64_t search_places(Arena *a, Slot **slot, int n, int64_t bound)
     for (int t = 0; t < tries && least > bound; t++) {
         if (t < 2) qsort(slot, (size_t)n, sizeof *slot, t ? costliest_first : larger_first);
         else change_order(slot, n, bound, &random);
-        int64_t total = place_slots(slot, n, placed);
+        int64_t total = place_slots(slot, n, placed, least);
         if (total > least) {
             memcpy(slot, order, (size_t)n * sizeof *slot);
             continue;

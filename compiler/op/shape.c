@@ -151,8 +151,8 @@ static bool affine_fits(const Affine *x, int n_axes, unsigned *used)
     const int64_t limit = INT32_MAX;
     if (x->n < 0 || x->n > AFFINE_TERMS || x->offset < -limit || x->offset > limit) return false;
     for (int i = 0; i < x->n; i++) {
-        int axis = x->term[i].axis, before = i ? x->term[i - 1].axis : -1;
-        int64_t coef = x->term[i].coef;
+        int axis = x->axis[i], before = i ? x->axis[i - 1] : -1;
+        int64_t coef = x->coef[i];
         if (axis <= before || axis >= n_axes || !coef || coef < -limit || coef > limit) return false;
         *used |= 1u << axis;
     }
@@ -190,7 +190,7 @@ static int leading_axis(const IndexMap *m)
 {
     if (!m->rank) return -1;
     const Affine *x = &m->dim[0];
-    return x->n == 1 && x->term[0].coef == 1 && !x->offset ? x->term[0].axis : -1;
+    return x->n == 1 && x->coef[0] == 1 && !x->offset ? x->axis[0] : -1;
 }
 
 const char *shape_contract(Graph *g, Node *n)

@@ -30,7 +30,8 @@ static void contract_drop_axis(Contract *c, int axis)
     IndexMap *const map[] = { &c->a, &c->b, &c->out };
     for (size_t i = 0; i < LENGTH(map); i++)
         for (int d = 0; d < map[i]->rank; d++)
-            for (int t = 0; t < map[i]->dim[d].n; t++) map[i]->dim[d].term[t].axis -= map[i]->dim[d].term[t].axis > axis;
+            for (int t = 0; t < map[i]->dim[d].n; t++)
+                if (map[i]->dim[d].axis[t] > axis) map[i]->dim[d].axis[t]--;
     for (int k = axis; k < c->n_axes - 1; k++) c->extent[k] = c->extent[k + 1];
     c->n_axes--;
 }
@@ -45,8 +46,8 @@ static int dims_using(const IndexMap *map, int axis)
 static bool is_plain(const Contract *c, int d)
 {
     const Affine *x = &c->out.dim[d];
-    return x->n == 1 && x->term[0].coef == 1 && x->offset == 0 && c->extent[x->term[0].axis] == c->shape.dim[d] &&
-           dims_using(&c->out, x->term[0].axis) == 1;
+    return x->n == 1 && x->coef[0] == 1 && x->offset == 0 && c->extent[x->axis[0]] == c->shape.dim[d] &&
+           dims_using(&c->out, x->axis[0]) == 1;
 }
 
 /* ---- reading inside the operands ---- */
@@ -92,7 +93,7 @@ static bool leads(const IndexMap *map, const Affine *first)
 /* The result where nothing is written: batched as the contraction's would be. */
 static Node *zeros(Graph *g, Shape s, const Node *x, const Node *w, const Contract *c)
 {
-    bool plain = s.rank && s.dim[0] == g->batch && c->out.dim[0].n == 1 && c->out.dim[0].term[0].coef == 1 &&
+    bool plain = s.rank && s.dim[0] == g->batch && c->out.dim[0].n == 1 && c->out.dim[0].coef[0] == 1 &&
                  c->out.dim[0].offset == 0;
     bool batched = plain &&
                    ((x->batched && leads(&c->a, &c->out.dim[0])) || (w->batched && leads(&c->b, &c->out.dim[0])));
@@ -127,7 +128,7 @@ static Node *gather_fixed(Graph *g, Node *x, Node *w, Contract c, int d)
 /* out[o + c]: only the o that hit the result, put where they hit. */
 static Node *gather_shifted(Graph *g, Node *x, Node *w, Contract c, int d)
 {
-    const int axis = c.out.dim[d].term[0].axis;
+    const int axis = c.out.dim[d].axis[0];
     const int64_t offset = c.out.dim[d].offset, size = c.shape.dim[d];
     const int64_t from = offset < 0 ? -offset : 0;
     const int64_t to = c.extent[axis] + offset > size ? size - offset : c.extent[axis];
@@ -147,9 +148,9 @@ static int digits_of(const Contract *c, int d, int *axis)
     if (x->offset || x->n < 2 || c->out.rank + x->n - 1 > RANK_MAX) return 0;
     for (int i = x->n - 1; i >= 0; i--) {
         int t = 0;
-        while (t < x->n && x->term[t].coef != weight) t++;
-        if (t == x->n || dims_using(&c->out, x->term[t].axis) != 1) return 0;
-        axis[i] = x->term[t].axis;
+        while (t < x->n && x->coef[t] != weight) t++;
+        if (t == x->n || dims_using(&c->out, x->axis[t]) != 1) return 0;
+        axis[i] = x->axis[t];
         weight *= c->extent[axis[i]];
         if (c->extent[axis[i]] == 1) return 0;
     }
@@ -202,7 +203,7 @@ static int reader_of(const Contract *c, int axis, int *operand)
     for (*operand = 0; *operand < 2; ++*operand)
         for (int d = 0; d < map[*operand]->rank; d++) {
             const Affine *x = &map[*operand]->dim[d];
-            if (x->n == 1 && x->offset == 0 && x->term[0].coef == 1 && x->term[0].axis == axis) return d;
+            if (x->n == 1 && x->offset == 0 && x->coef[0] == 1 && x->axis[0] == axis) return d;
         }
     return -1;
 }
@@ -214,18 +215,18 @@ static bool scatter_of(const Contract *c, int d, Scatter *s)
     int64_t best = 0;
     *s = (Scatter){ .dim = d, .picked = -1 };
     for (int t = 0; t < x->n; t++) {
-        int axis = x->term[t].axis, operand;
-        int64_t covers = x->term[t].coef * c->extent[axis];
+        int axis = x->axis[t], operand;
+        int64_t covers = x->coef[t] * c->extent[axis];
         if (covers <= best || dims_using(&c->out, axis) != 1 || reader_of(c, axis, &operand) < 0) continue;
         best = covers;
         s->solved = axis;
-        s->stride = x->term[t].coef;
+        s->stride = x->coef[t];
     }
     if (!best) return false;
     for (int t = 0; t < x->n; t++) {
-        if (x->term[t].coef % s->stride == 0) continue;
-        if (s->picked >= 0 || dims_using(&c->out, x->term[t].axis) != 1) return false;
-        s->picked = x->term[t].axis;
+        if (x->coef[t] % s->stride == 0) continue;
+        if (s->picked >= 0 || dims_using(&c->out, x->axis[t]) != 1) return false;
+        s->picked = x->axis[t];
     }
     return true;
 }
@@ -261,7 +262,7 @@ static bool gather_phase(Contract *c, const Scatter *s, int64_t phase)
     if ((rest.offset - phase) % s->stride) return false;
     Affine by = affine_axis(j);
     for (int t = 0; t < rest.n; t++)
-        by = affine_add(by, affine_scale(affine_axis(rest.term[t].axis), -rest.term[t].coef / s->stride));
+        by = affine_add(by, affine_scale(affine_axis(rest.axis[t]), -rest.coef[t] / s->stride));
     by.offset = (phase - rest.offset) / s->stride;
     map_substitute(&c->a, j, &by);
     map_substitute(&c->b, j, &by);
@@ -343,9 +344,9 @@ static bool can_interleave(const Contract *c, const Scatter *s, int n)
 static int shortest_axis(const Contract *c, int d)
 {
     const Affine *x = &c->out.dim[d];
-    int axis = x->term[0].axis;
+    int axis = x->axis[0];
     for (int t = 1; t < x->n; t++)
-        if (c->extent[x->term[t].axis] < c->extent[axis]) axis = x->term[t].axis;
+        if (c->extent[x->axis[t]] < c->extent[axis]) axis = x->axis[t];
     return axis;
 }
 
@@ -371,7 +372,7 @@ static Node *gathered(Graph *g, Node *x, Node *w, Contract c)
         const Affine *o = &c.out.dim[d];
         if (is_plain(&c, d)) continue;
         if (o->n == 0) return gather_fixed(g, x, w, c, d);
-        if (o->n == 1 && o->term[0].coef == 1 && dims_using(&c.out, o->term[0].axis) == 1)
+        if (o->n == 1 && o->coef[0] == 1 && dims_using(&c.out, o->axis[0]) == 1)
             return gather_shifted(g, x, w, c, d);
         if ((digits = digits_of(&c, d, axis)) > 0) return gather_digits(g, x, w, c, d, axis, digits);
         if (!scatter_of(&c, d, &s[n]) || !can_interleave(&c, s, n + 1))

@@ -169,7 +169,7 @@ static bool is_product(const Node *n)
     const IndexMap *map[] = {&c->a, &c->b, &c->out};
     for (int m = 0; m < 3; m++)
         for (int d = 0; d < map[m]->rank; d++)
-            if (map[m]->dim[d].n > 1 || map[m]->dim[d].offset || (map[m]->dim[d].n && map[m]->dim[d].term[0].coef != 1)) return false;
+            if (map[m]->dim[d].n > 1 || map[m]->dim[d].offset || (map[m]->dim[d].n && map[m]->dim[d].coef[0] != 1)) return false;
     return true;
 }
 

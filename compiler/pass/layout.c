@@ -56,7 +56,7 @@ static bool within_channels(const Node *n)
     if (!c || !n->in[0]->batched || n->in[1]->batched || c->a.rank != c->out.rank) return false;
     for (int d = 0; d < c->out.rank; d++)
         for (int t = 0; t < c->out.dim[d].n; t++)
-            if (!affine_coef(&c->a.dim[d], c->out.dim[d].term[t].axis)) return false;
+            if (!affine_coef(&c->a.dim[d], c->out.dim[d].axis[t])) return false;
     return true;
 }
 
@@ -120,7 +120,7 @@ static bool uses(const IndexMap *map, int axis)
 static bool uses_any(const IndexMap *map, const Affine *x)
 {
     for (int t = 0; t < x->n; t++)
-        if (uses(map, x->term[t].axis)) return true;
+        if (uses(map, x->axis[t])) return true;
     return false;
 }
 
@@ -128,7 +128,7 @@ static bool uses_any(const IndexMap *map, const Affine *x)
 static bool is_dimension(const IndexMap *map, int axis)
 {
     for (int d = 0; d < map->rank; d++)
-        if (map->dim[d].n == 1 && map->dim[d].term[0].axis == axis && map->dim[d].term[0].coef == 1) return true;
+        if (map->dim[d].n == 1 && map->dim[d].axis[0] == axis && map->dim[d].coef[0] == 1) return true;
     return false;
 }
 
@@ -139,8 +139,8 @@ static Order weight_order(const Contract *c, const IndexMap *weight, const Index
     int64_t kept = 1, in_window = 1, windows = 1;
     for (int d = 0; d < weight->rank; d++) {
         const Affine *x = &weight->dim[d];
-        bool summed = x->n == 1 && is_dimension(other, x->term[0].axis);
-        int64_t extent = x->n == 1 ? c->extent[x->term[0].axis] : 1;
+        bool summed = x->n == 1 && is_dimension(other, x->axis[0]);
+        int64_t extent = x->n == 1 ? c->extent[x->axis[0]] : 1;
         key[d] = uses_any(&c->out, x) ? 2 : summed ? 1 : 0;
         *(key[d] == 2 ? &kept : summed ? &in_window : &windows) *= extent;
     }
@@ -220,7 +220,7 @@ static void propose_parts(Layout *l, const Node *n, const IndexMap *map, const N
             int at = -1;
             for (int r = 0; r < result.rank; r++)
                 for (int t = 0; t < map->dim[d].n; t++)
-                    if (affine_coef(&c->out.dim[r], map->dim[d].term[t].axis) && place_in(&result, r) > at) at = place_in(&result, r);
+                    if (affine_coef(&c->out.dim[r], map->dim[d].axis[t]) && place_in(&result, r) > at) at = place_in(&result, r);
             if (at == k) order.dim[order.rank++] = (signed char)d;
         }
     propose(l, x, order);

@@ -133,7 +133,7 @@ static int dimension_of(const IndexMap *map, int axis)
 static int axis_of(const IndexMap *map, int dim)
 {
     const Affine *x = &map->dim[dim];
-    return x->n == 1 && dimension_of(map, x->term[0].axis) == dim ? x->term[0].axis : -1;
+    return x->n == 1 && dimension_of(map, x->axis[0]) == dim ? x->axis[0] : -1;
 }
 
 /* What reads the exponentials and can do so block by block: sums over the places, of products too. */

@@ -170,7 +170,7 @@ static Value tensor_matmul(Resolver *r, Value x, Value y, Span span)
     if (t.rank > 1) c.b.dim[c.b.rank++] = affine_axis(axis - 1);
     c.n_axes = axis + 1;
     c.shape.rank = c.out.rank;
-    for (int d = 0; d < c.out.rank; d++) c.shape.dim[d] = c.extent[c.out.dim[d].term[0].axis];
+    for (int d = 0; d < c.out.rank; d++) c.shape.dim[d] = c.extent[c.out.dim[d].axis[0]];
     return value_tensor(node_contract(r->graph, a, b, &c));
 }
 

@@ -182,7 +182,7 @@ static Node *contract_step(Steps *s, const Node *n, Time t)
 {
     const Contract *whole = node_attr(n, ATTR_contract)->contract;
     Contract c = *whole;
-    const int axis = c.out.dim[t.now].term[0].axis;
+    const int axis = c.out.dim[t.now].axis[0];
     Node *in[2];
     for (int i = 0; i < 2; i++) in[i] = contract_operand(s, n, whole, i, axis);
     c.extent[axis] = c.shape.dim[t.now] = 1;

@@ -201,12 +201,12 @@ static Time elementwise_time(Steps *s, const Node *n)
 int contract_axis(const Contract *c, const IndexMap *m, int d)
 {
     const Affine *x = &m->dim[d];
-    if (x->n != 1 || x->offset || x->term[0].coef != 1) return -1;
-    const int axis = x->term[0].axis;
+    if (x->n != 1 || x->offset || x->coef[0] != 1) return -1;
+    const int axis = x->axis[0];
     const IndexMap *map[] = {&c->a, &c->b, &c->out};
     for (int k = 0; k < 3; k++)
         for (int e = 0; e < map[k]->rank; e++)
-            if (affine_coef(&map[k]->dim[e], axis) && (map[k]->dim[e].n > 1 || map[k]->dim[e].offset || map[k]->dim[e].term[0].coef != 1)) return -1;
+            if (affine_coef(&map[k]->dim[e], axis) && (map[k]->dim[e].n > 1 || map[k]->dim[e].offset || map[k]->dim[e].coef[0] != 1)) return -1;
     return axis;
 }
 
@@ -232,7 +232,7 @@ static int contract_key(const Contract *c, int axis)
 
 static int key_axis(const Contract *c, int key)
 {
-    return key >= HIDDEN ? key - HIDDEN : c->out.dim[key].term[0].axis;
+    return key >= HIDDEN ? key - HIDDEN : c->out.dim[key].axis[0];
 }
 
 /* Keys of an operand's dimensions of steps; bad where one of them is no axis alone. */

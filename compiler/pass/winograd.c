@@ -11,7 +11,7 @@ enum {
 static int plain_axis(const IndexMap *m, int d)
 {
     const Affine *x = &m->dim[d];
-    return x->n == 1 && x->term[0].coef == 1 && x->offset == 0 ? x->term[0].axis : -1;
+    return x->n == 1 && x->coef[0] == 1 && x->offset == 0 ? x->axis[0] : -1;
 }
 
 static bool uses(const IndexMap *m, int axis)
@@ -26,11 +26,11 @@ static bool find_window(const Contract *c, int i, Conv *v)
 {
     const Affine *x = &c->a.dim[2 + i];
     if (x->n != 2 || affine_coef(x, v->at[i]) != 1) return false;
-    const int t = x->term[0].axis == v->at[i];
-    v->k[i] = x->term[t].axis;
-    v->flipped[i] = x->term[t].coef == -1;
+    const int t = x->axis[0] == v->at[i];
+    v->k[i] = x->axis[t];
+    v->flipped[i] = x->coef[t] == -1;
     v->from[i] = x->offset - (v->flipped[i] ? WINOGRAD_KERNEL - 1 : 0);
-    return x->term[t].coef * x->term[t].coef == 1 && c->extent[v->k[i]] == WINOGRAD_KERNEL;
+    return x->coef[t] * x->coef[t] == 1 && c->extent[v->k[i]] == WINOGRAD_KERNEL;
 }
 
 static bool find_conv(const Node *n, const Contract *c, Conv *v)
@@ -84,7 +84,7 @@ static Node *transformed_weights(Graph *g, Node *w, const Contract *c, const Con
     for (int d = 0; d < c->b.rank; d++) {
         half.b.dim[d] = affine_constant(c->b.dim[d].offset);
         for (int t = 0; t < c->b.dim[d].n; t++)
-            half.b.dim[d] = affine_add(half.b.dim[d], affine_scale(of[c->b.dim[d].term[t].axis], c->b.dim[d].term[t].coef));
+            half.b.dim[d] = affine_add(half.b.dim[d], affine_scale(of[c->b.dim[d].axis[t]], c->b.dim[d].coef[t]));
     }
     enum { J = KY, IN_GROUP = AXES };
     const int64_t group = group_of(o);

@@ -9,22 +9,33 @@ static bool value_equal(const Value *x, const Value *y)
            !memcmp(&x->number, &y->number, sizeof x->number) && x->buffer == y->buffer && x->key == y->key && affine_equal(&x->at, &y->at);
 }
 
-static int value_add(Arena *a, Nest *n, const Value *v)
+typedef struct Walk {
+    Arena *arena;
+    Nest *nest;
+    Exprs exprs;
+    VEC(int) value;                /* by expression */
+    VEC(int) next;                 /* by value: one before it in its bucket, and 1; 0 ends */
+    int bucket[EXPR_BUCKETS];
+} Walk;
+
+static int value_add(Walk *w, const Value *v)
 {
-    for (int i = 0; i < n->value.n; i++)
-        if (value_equal(&n->value.at[i], v)) return i;
-    vec_push(a, &n->value, *v);
+    Nest *n = w->nest;
+    uint64_t hash = (uint64_t)v->kind * 31 + (uint64_t)v->at.offset;
+    for (int k = 0; k < expr_args[v->kind]; k++) hash = hash * 31 + (uint64_t)v->arg[k];
+    int *bucket = &w->bucket[hash % EXPR_BUCKETS];
+    for (int i = *bucket; i; i = w->next.at[i - 1])
+        if (value_equal(&n->value.at[i - 1], v)) return i - 1;
+    vec_push(w->arena, &n->value, *v);
+    vec_push(w->arena, &w->next, *bucket);
+    *bucket = n->value.n;
     return n->value.n - 1;
 }
 
-/* Kernels may reach one Expr by many ways: `seen` keeps the walk linear. */
-typedef struct Seen { const Expr *e; int value; } Seen;
-typedef struct Walk { Arena *arena; Nest *nest; VEC(Seen) seen; } Walk;
+static int value_of(Walk *w, const Expr *e) { return w->value.at[exprs_add(w->arena, &w->exprs, e)]; }
 
-static int walk(Walk *w, const Expr *e)
+static void walk_one(Walk *w, const Expr *e)
 {
-    for (int i = 0; i < w->seen.n; i++)
-        if (w->seen.at[i].e == e) return w->seen.at[i].value;
     Value v = {.kind = e->kind, .arg = {-1, -1, -1}};
     if (e->kind == EX_constant || e->kind == EX_row || e->kind == EX_reduced) v.number = e->value;
     if (e->kind == EX_load) {
@@ -33,10 +44,15 @@ static int walk(Walk *w, const Expr *e)
     }
     if (e->kind == EX_random) v.key = e->key;
     if (e->kind == EX_index || e->kind == EX_random) v.at = e->index[0];
-    for (int i = 0; i < expr_args[e->kind]; i++) v.arg[i] = walk(w, e->arg[i]);
-    int id = value_add(w->arena, w->nest, &v);
-    vec_push(w->arena, &w->seen, (Seen){e, id});
-    return id;
+    for (int i = 0; i < expr_args[e->kind]; i++) v.arg[i] = value_of(w, e->arg[i]);
+    vec_push(w->arena, &w->value, value_add(w, &v));
+}
+
+static int walk(Walk *w, const Expr *root)
+{
+    exprs_add(w->arena, &w->exprs, root);
+    for (int i = w->value.n; i < w->exprs.n; i++) walk_one(w, w->exprs.at[i].e);
+    return value_of(w, root);
 }
 
 static void mark_needed(Nest *n, int root, bool result)
@@ -55,10 +71,10 @@ static Affine without_axis(const Affine *x, int gone)
 {
     Affine y = {.offset = x->offset};
     for (int i = 0; i < x->n; i++) {
-        int axis = x->term[i].axis;
+        int axis = x->axis[i];
         if (axis == gone) continue;
-        y.term[y.n].axis = axis > gone && axis != PICKED ? axis - 1 : axis;
-        y.term[y.n++].coef = x->term[i].coef;
+        y.axis[y.n] = (int8_t)(axis > gone && axis != PICKED ? axis - 1 : axis);
+        y.coef[y.n++] = x->coef[i];
     }
     return y;
 }
@@ -114,7 +130,7 @@ static void find_axes(Nest *n)
     for (int i = 0; i < n->value.n; i++) {
         Value *v = &n->value.at[i];
         for (int t = 0; t < v->at.n; t++)
-            v->axes |= v->at.term[t].axis == PICKED && n->pick >= 0 ? n->value.at[n->pick].axes : 1u << v->at.term[t].axis;
+            v->axes |= v->at.axis[t] == PICKED && n->pick >= 0 ? n->value.at[n->pick].axes : 1u << v->at.axis[t];
         for (int k = 0; k < expr_args[v->kind]; k++) v->axes |= n->value.at[v->arg[k]].axes;
         if (v->kind == EX_reduced) v->axes = nest_stored(n);
     }

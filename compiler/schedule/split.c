@@ -37,7 +37,7 @@ static double bytes_touched(const Nest *n, const Affine *at, int axis, double pa
 {
     double bytes = ELEMENT_BYTES;
     for (int i = 0; i < at->n; i++)
-        if (at->term[i].axis != PICKED) bytes *= (double)n->axis[at->term[i].axis].extent;
+        if (at->axis[i] != PICKED) bytes *= (double)n->axis[at->axis[i]].extent;
     return axis >= 0 && affine_coef(at, axis) ? bytes / parts : bytes;
 }
 

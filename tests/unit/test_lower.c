@@ -1,4 +1,5 @@
 /* test_lower.c -- graphs lowered to loops give what the graphs give: each operator, small nets, training, random graphs. */
+#include "../../compiler/op/lower.h"
 #include "lowered.h"
 #include "nets.h"
 
@@ -304,6 +305,45 @@ START_TEST(random_graphs)
 }
 END_TEST
 
+/* ---- expressions and buffers of a program ---- */
+
+START_TEST(expressions_are_found_once)
+{
+    Exprs all = { 0 };
+    Expr *x = ex_index(arena, affine_axis(0));
+    for (int i = 0; i < 1000; i++) x = ex_binary(arena, i % 2 ? EX_mul : EX_add, x, x);
+    ck_assert_int_eq(exprs_add(arena, &all, x), 1000);
+    ck_assert_int_eq(all.n, 1001);
+    for (int i = 1; i < all.n; i++) ck_assert_ptr_eq(all.at[i].e->arg[0], all.at[i - 1].e);
+    ck_assert_int_eq(exprs_add(arena, &all, all.at[500].e), 500);
+    exprs_clear(&all);
+    ck_assert_int_eq(exprs_add(arena, &all, x->arg[0]), 999);
+    ck_assert_int_eq(all.n, 1000);
+}
+END_TEST
+
+START_TEST(kernels_that_use_a_buffer)
+{
+    Node *a = operand("a"), *sum = node_reduce(graph, OP_sum, a, (int64_t[]){ 1 }, 1);
+    output(node_unary(graph, OP_exp, sum));
+    output(node_binary(graph, OP_mul, sum, sum));
+    graph_sort(graph);
+    const Program *p = graph_lower(graph, "forward", &(LowerOptions){ .no_fuse = true });
+    Uses uses = uses_of(arena, p);
+    for (int i = 0; i < p->buffer.n; i++) {
+        const Buffer *b = p->buffer.at[i];
+        const int writers = b->kind == BUF_workspace || b->kind == BUF_output, readers = b->kind == BUF_output ? 0 : b->kind == BUF_workspace ? 2 : 1;
+        if (!b->base) ck_assert_msg(uses.writers[i].n == writers && uses.readers[i].n == readers, "%s", b->name);
+    }
+    uses_add(&uses, p->kernel.at[0], 7);
+    const Ints *again = &uses.writers[buffer_memory(p->kernel.at[0]->out)->id];
+    ck_assert_int_eq(again->n, 2);
+    ck_assert_int_eq(again->at[1], 7);
+    uses_add(&uses, p->kernel.at[0], 7);
+    ck_assert_int_eq(again->n, 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("lower");
@@ -330,6 +370,8 @@ int main(void)
     tcase_add_test(t, sums_that_two_read);
     tcase_add_test(t, long_chains_are_split);
     tcase_add_loop_test(t, random_graphs, 0, 200);
+    tcase_add_test(t, expressions_are_found_once);
+    tcase_add_test(t, kernels_that_use_a_buffer);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -335,9 +335,17 @@ static void write_loop(Body *b, const Stmt *s)
         write_body(b, s);
         write_close(&b->w, NULL);
     } else {
-        open_loop(b, s, decimal(b, s->from), decimal(b, s->to), decimal(b, s->to - s->step));
+        const bool whole = s->from == 0 && s->to == b->nest->axis[s->axis].extent && s->axis == b->plan.order[b->nest->n_axes - 1];
+        const int64_t chunk = whole ? hints_chunk(b) : 0;
+        const char *at = chunk ? arena_printf(b->arena, "%s_at", name) : NULL;
+        if (chunk) {
+            write_open(&b->w, "for (int %s = %lld; %s < %lld; %s += %lld)", at, (long long)s->from, at, (long long)s->to, at, (long long)chunk);
+            hints_row(b, at, chunk);
+            open_loop(b, s, at, arena_printf(b->arena, "%s + %lld", at, (long long)chunk), NULL);
+        } else open_loop(b, s, decimal(b, s->from), decimal(b, s->to), decimal(b, s->to - s->step));
         write_body(b, s);
         write_close(&b->w, arena_printf(b->arena, "for %s", name));
+        if (chunk) write_close(&b->w, NULL);
     }
     b->frame[s->axis] = outer;
 }
@@ -371,23 +379,68 @@ static void write_at(Body *b, const Stmt *s)
     b->frame[s->axis] = outer;
 }
 
+static void open_sum(Body *b, int axis, int64_t extent, int step)
+{
+    const char *name = b->nest->axis[axis].name;
+    if (step == 1) write_open(&b->w, "for (int %s = 0; %s < %lld; %s++)", name, name, (long long)extent, name);
+    else write_open(&b->w, "for (int %s = 0; %s < %lld; %s += %d)", name, name, (long long)extent, name, step);
+    b->frame[axis] = (Frame){.variable = name, .count = 1};
+}
+
+/* The vectors of a panel, or of those the partial ones alone. */
+static void write_vectors(Body *b, const Value *v, bool partial)
+{
+    int at[AXES_MAX] = {0};
+    do
+        if (!partial || instance_tail(b, at)) write_line(&b->w, "vstore(%s + %s, %s);", b->panel, panel_address(b, v, at), value_compute(b, b->plan.panel, at));
+    while (instance_next(b, v->axes, at));
+}
+
+static void write_blocks(Body *b, const Value *v, int sum)
+{
+    const long long width = panel_step(b, v, sum), step = affine_coef(&v->at, b->plan.lane);
+    int at[AXES_MAX] = {0};
+    do
+        if (!instance_tail(b, at)) write_line(&b->w, "vpack_block(%s + %s, %lld, %s, %lld);", b->panel, panel_address(b, v, at), width, value_address(b, v, at), step);
+    while (instance_next(b, v->axes, at));
+}
+
+/* Blocks along the sum, the last of which may begin among those before it; of a partial vector its elements one by one. */
+static void write_turned(Body *b, const Value *v, int sum)
+{
+    const int64_t extent = b->nest->axis[sum].extent, full = extent / b->target->lanes * b->target->lanes;
+    const bool blocks = !b->frame[b->plan.lane].tail || b->frame[b->plan.lane].count > 1;
+    if (blocks) {
+        open_sum(b, sum, full, b->target->lanes);
+        write_blocks(b, v, sum);
+        write_close(&b->w, NULL);
+    }
+    if (blocks && full < extent) {
+        b->frame[sum] = (Frame){.offset = extent - b->target->lanes, .count = 1};
+        write_blocks(b, v, sum);
+    }
+    if (!b->frame[b->plan.lane].tail) return;
+    open_sum(b, sum, extent, 1);
+    write_vectors(b, v, true);
+    write_close(&b->w, NULL);
+}
+
 /* The elements that the tiles of this step of the lanes will read, in the order in which they will. */
 static void write_panel(Body *b)
 {
     const Nest *n = b->nest;
     const Value *v = &n->value.at[b->plan.panel];
-    int at[AXES_MAX] = {0}, loops = 0;
+    const int turned = panel_turns(n, v, b->plan.lane, b->target->lanes);
+    int loops = 0;
     for (int k = n->n_out; k < n->n_axes; k++) {
         const int axis = b->plan.order[k];
-        if (!(v->axes >> axis & 1)) continue;
-        const char *name = n->axis[axis].name;
-        write_open(&b->w, "for (int %s = 0; %s < %lld; %s++)", name, name, (long long)n->axis[axis].extent, name);
-        b->frame[axis] = (Frame){.variable = name, .count = 1};
+        if (!(v->axes >> axis & 1) || axis == turned) continue;
+        open_sum(b, axis, n->axis[axis].extent, 1);
         loops++;
     }
     b->packing = true;
-    do write_line(&b->w, "vstore(%s + %s, %s);", b->panel, panel_address(b, v, at), value_compute(b, b->plan.panel, at));
-    while (instance_next(b, v->axes, at));
+    if (turned >= 0) write_turned(b, v, turned);
+    else write_vectors(b, v, false);
     b->packing = false;
     while (loops--) write_close(&b->w, NULL);
     for (int i = n->n_out; i < n->n_axes; i++) b->frame[i] = (Frame){.count = 1};

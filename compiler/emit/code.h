@@ -139,6 +139,9 @@ bool lane_reduces(const Body *b);
 void body_write(Body *b);
 /* Hints for what the result of a tile reads; they stand where its sums begin. */
 void hints_result(Body *b);
+/* Where what the result needs is many lines: a row of the tile at a time, in chunks of so many steps of the innermost sum; 0: all at once. */
+int64_t hints_chunk(const Body *b);
+void hints_row(Body *b, const char *chunk_at, int64_t chunk);
 /* Hints for the block of weights behind the one that tiles of rows read again; they stand in a step of a sum. */
 void hints_next_blocks(Body *b);
 /* The result in pieces, where the plan has some: variables before all loops, one piece among the sums of the next tile, what
@@ -161,6 +164,8 @@ const char *value_address(const Body *b, const Value *v, const int *at);
 const char *address_text(const Body *b, const Affine *x, const int *at);
 /* The same within the panel that holds the load. */
 const char *panel_address(const Body *b, const Value *v, const int *at);
+/* How far apart there the steps of an axis are. */
+int64_t panel_step(const Body *b, const Value *v, int axis);
 /* Elements in the vector of this instance, 0 when full. */
 int instance_tail(const Body *b, const int *at);
 /* A value as C, of its own type (a variable where it has one). */

@@ -89,11 +89,11 @@ const char *address_text(const Body *b, const Affine *x, const int *at)
 }
 
 /* Rows of the panel are as wide as a full step of the lanes. */
-const char *panel_address(const Body *b, const Value *v, const int *at)
+static Affine panel_place(const Body *b, const Value *v)
 {
     const Nest *n = b->nest;
     int64_t row = plan_tile(&b->plan, b->target, b->plan.lane);
-    Affine x = {.offset = (int64_t)at[b->plan.lane] * lanes(b)};
+    Affine x = affine_constant(0);
     for (int k = n->n_axes - 1; k >= n->n_out; k--) {
         const int axis = b->plan.order[k];
         if (!(v->axes >> axis & 1)) continue;
@@ -101,6 +101,19 @@ const char *panel_address(const Body *b, const Value *v, const int *at)
         affine_add_scaled(&x, &along, row);
         row *= n->axis[axis].extent;
     }
+    return x;
+}
+
+int64_t panel_step(const Body *b, const Value *v, int axis)
+{
+    const Affine x = panel_place(b, v);
+    return affine_coef(&x, axis);
+}
+
+const char *panel_address(const Body *b, const Value *v, const int *at)
+{
+    Affine x = panel_place(b, v);
+    x.offset = (int64_t)at[b->plan.lane] * lanes(b);
     return address_text(b, &x, at);
 }
 

@@ -4,6 +4,7 @@
 enum {
     FETCHED_STEPS = 32,            /* a sum so long hides the way from memory */
     FETCHED_LEAST = 16384,         /* elements of a tensor that may not lie in the first cache */
+    SPREAD_LEAST = 16, CHUNK_LEAST = 4,    /* lines that would wait for each other, and steps of a sum that are worth a loop */
     NEXT_TILES = 64, FEW_TILES = 8,        /* of rows: of more, few wait for memory, even where each fetches all of the next block */
     NEXT_MOST = 81920, NEXT_LEAST = 65536  /* elements of a block, which the second cache has room for, and of what it may not hold */
 };
@@ -37,10 +38,70 @@ static bool is_fetched(const Body *b, const Value *v)
     return steps >= FETCHED_STEPS && elements >= FETCHED_LEAST;
 }
 
+/* The only axis along which a tile has rows; -1. */
+static int rows_axis(const Body *b)
+{
+    int axis = -1;
+    for (int i = 0; i < b->nest->n_out; i++)
+        if (i != b->plan.lane && b->frame[i].count > 1) axis = axis < 0 ? i : AXES_MAX;
+    return axis < AXES_MAX ? axis : -1;
+}
+
+int64_t hints_chunk(const Body *b)
+{
+    const Nest *n = b->nest;
+    const int inner = b->plan.order[n->n_axes - 1], rows = rows_axis(b);
+    int64_t outer = 1, lines = 0;
+    if (n->n_axes == n->n_out || rows < 0 || b->plan.pieces) return 0;
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (is_fetched(b, v) && v->axes >> rows & 1) lines += (b->frame[rows].count * plan_tile(&b->plan, b->target, b->plan.lane) + LINE - 1) / LINE;
+    }
+    for (int i = n->n_out; i < n->n_axes; i++)
+        if (i != inner) outer *= n->axis[i].extent;
+    const int64_t least = (b->frame[rows].count + outer - 1) / outer, extent = n->axis[inner].extent;
+    for (int64_t chunk = extent / least; lines >= SPREAD_LEAST && chunk >= CHUNK_LEAST; chunk--)
+        if (extent % chunk == 0 && chunk % b->plan.unroll[inner] == 0) return extent / chunk * outer <= 2 * b->frame[rows].count ? chunk : 0;
+    return 0;
+}
+
 void hints_result(Body *b)
 {
-    for (int i = 0; i < b->nest->value.n; i++)
-        if (is_fetched(b, &b->nest->value.at[i])) write_hints(b, "PREFETCH", &b->nest->value.at[i]);
+    const int rows = rows_axis(b);
+    const bool spread = hints_chunk(b) > 0;
+    for (int i = 0; i < b->nest->value.n; i++) {
+        const Value *v = &b->nest->value.at[i];
+        if (is_fetched(b, v) && !(spread && v->axes >> rows & 1)) write_hints(b, "PREFETCH", v);
+    }
+}
+
+/* The number of the chunk. */
+static const char *chunk_number(const Body *b, const char *at, int64_t chunk)
+{
+    const Nest *n = b->nest;
+    const int inner = b->plan.order[n->n_axes - 1];
+    int64_t chunks = n->axis[inner].extent / chunk;
+    const char *text = arena_printf(b->arena, "%s / %lld", at, (long long)chunk);
+    for (int k = n->n_axes - 2; k >= n->n_out; k--) {
+        const int axis = b->plan.order[k];
+        if (b->frame[axis].variable) text = arena_printf(b->arena, "%s * %lld + %s", b->frame[axis].variable, (long long)chunks, text);
+        chunks *= n->axis[axis].extent;
+    }
+    return strchr(text, '+') ? arena_printf(b->arena, "(%s)", text) : text;
+}
+
+void hints_row(Body *b, const char *chunk_at, int64_t chunk)
+{
+    const Nest *n = b->nest;
+    const int rows = rows_axis(b);
+    const char *number = chunk_number(b, chunk_at, chunk);
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        int at[AXES_MAX] = {0};
+        if (!is_fetched(b, v) || !(v->axes >> rows & 1)) continue;
+        for (; at[b->plan.lane] < b->frame[b->plan.lane].count; at[b->plan.lane] += LINE / b->target->lanes)
+            write_line(&b->w, "PREFETCH(%s + %s * %lld);", value_address(b, v, at), number, (long long)affine_coef(&v->at, rows));
+    }
 }
 
 /* ---- the next block ---- */

@@ -55,8 +55,6 @@ void uses_add(Uses *u, const Kernel *k, int kernel);
 
 /* Fills l->fate: which nodes are stored, which anchor ends where. */
 void lower_decide(Lower *l);
-/* Whether the sum of a contraction is so long that several kernels add up its parts: what is done with the whole comes behind them. */
-bool sum_in_parts(const Lower *l, const Node *n);
 
 /* ---- pulling: op/lower.c ---- */
 
@@ -116,6 +114,10 @@ void stored_order(const Buffer *b, int *order);
 Buffer *stored_buffer(const Lower *l, const Node *n);
 /* Stores the value, and behind it the epilogue of n, at the index of n; appends the kernel. */
 void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index);
+/* The same for a part of the sum that n is. rest: what the parts before it came to, to which the last adds its own; others store there. */
+void kernel_end_sum(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index, Buffer *rest, bool last);
+/* For `rest`: of n's shape, stored as what its kernel stores. */
+Buffer *partial_buffer(Lower *l, const Node *n);
 /* The kernel's own store at each point, or one more where it has that. */
 void kernel_store_at(Lower *l, Kernel *k, Buffer *to, Expr *value, const Affine *at);
 /* As kernel_end for each of several values at each point, where nothing reduces; the first call appends the kernel. */

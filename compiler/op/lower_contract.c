@@ -2,9 +2,9 @@
    several too where rows at the border see little but padding. */
 #include "lower.h"
 
-/* Of a sum over so many steps an operand's columns would not stay in the cache from row to row, where there are rows. PART_BYTES: of
-   the second cache, for the operands of a part. */
-enum { SUM_LONG = 8192, SUM_PART = 2048, ROWS_LEAST = 16, PART_BYTES = 256 << 10 };
+/* Of a sum over so many steps two vectors of an operand's columns are more than a panel: it goes in parts, where there are rows. PART_BYTES:
+   of the second cache, for the operands of a part. */
+enum { COLUMNS_LONG = 1 << 15, COLUMNS_PART = 20 << 10, SUM_PART = 2048, ROWS_LEAST = 16, PART_BYTES = 256 << 10 };
 
 /* Rows go by what they see where there is so much to multiply, and so little of it is left. */
 enum { TRIM_LEAST = 1 << 20 };
@@ -78,14 +78,17 @@ static bool covers(const Node *n, const Contract *c)
     return points == shape_elements(n->shape);
 }
 
-static void lower_part(Lower *l, const Node *n, const Contract *c, const char *suffix, bool accumulate)
+/* What the parts of a sum before this one came to is in `rest`; where this is not the last, it goes there too. All NULL and false: no parts. */
+typedef struct Part { const char *suffix; Buffer *rest; bool adds, last; } Part;
+
+static void lower_part(Lower *l, const Node *n, const Contract *c, const Part *part)
 {
     Affine by[AXES_MAX], index[RANK_MAX];
     bool done[AXES_MAX] = { 0 };
     int order[RANK_MAX];
-    Kernel *k = kernel_begin_part(l, n, suffix);
+    Kernel *k = kernel_begin_part(l, n, part->suffix);
     k->reduce = REDUCE_sum;
-    k->accumulate = accumulate;
+    k->accumulate = part->adds && !part->last;
     stored_order(stored_buffer(l, n), order);
     for (int i = 0; i < c->out.rank; i++) add_out_axes(l, k, n, c, order[i], by, done);
     for (int i = 0; i < c->n_axes; i++)
@@ -95,7 +98,7 @@ static void lower_part(Lower *l, const Node *n, const Contract *c, const char *s
     map_index(&c->b, by, index);
     Expr *b = lower_value(l, n->in[1], index);
     map_index(&c->out, by, index);
-    kernel_end(l, k, n, ex_binary(l->arena, EX_mul, a, b), index);
+    kernel_end_sum(l, k, n, ex_binary(l->arena, EX_mul, a, b), index, part->rest, part->last);
 }
 
 /* The contraction over some steps of one axis. */
@@ -151,33 +154,35 @@ static bool find_samples(const Lower *l, const Node *n, const Contract *c, Parts
     return false;
 }
 
-static bool find_parts(const Lower *l, const Node *n, const Contract *c, Parts *p)
-{
-    if (readers(c, &c->a) < ROWS_LEAST || readers(c, &c->b) < ROWS_LEAST) return false;
-    p->steps = SUM_PART;
-    for (p->axis = 0; p->axis < c->n_axes; p->axis++)
-        if (c->extent[p->axis] >= SUM_LONG && is_summed(c, p->axis)) return true;
-    return find_samples(l, n, c, p);
-}
-
 /* A param that is stored as its one reader takes it: what would be columns far apart is one stream. */
 static bool is_stream(const Lower *l, const Node *n) { return l->options->alone && n->op == OP_param && fate_of(l, n)->users == 1; }
 
-bool sum_in_parts(const Lower *l, const Node *n)
+static bool find_parts(const Lower *l, const Node *n, const Contract *c, Parts *p)
 {
-    Parts p;
-    return n->op == OP_contract && !is_stream(l, n->in[0]) && !is_stream(l, n->in[1]) && find_parts(l, n, node_attr(n, ATTR_contract)->contract, &p);
+    const int64_t lanes = l->options->lanes ? l->options->lanes : LINE, most = COLUMNS_PART / lanes < SUM_PART ? COLUMNS_PART / lanes : SUM_PART;
+    if (readers(c, &c->a) < ROWS_LEAST || readers(c, &c->b) < ROWS_LEAST || is_stream(l, n->in[0]) || is_stream(l, n->in[1])) return false;
+    for (p->axis = 0; p->axis < c->n_axes; p->axis++) {
+        const int64_t extent = c->extent[p->axis], parts = (extent + most - 1) / most;
+        if (extent * lanes <= COLUMNS_LONG || !is_summed(c, p->axis)) continue;
+        p->steps = ((extent + parts - 1) / parts + LINE - 1) / LINE * LINE;
+        return true;
+    }
+    return find_samples(l, n, c, p);
 }
 
+/* Where more is done with the sum, the last part does it. */
 static void lower_steps(Lower *l, const Node *n, const Contract *c, const char *suffix)
 {
     Parts p;
-    const bool parts = !fate_of(l, n)->end && find_parts(l, n, c, &p);
-    if (!parts) lower_part(l, n, c, suffix, false);
-    for (int64_t from = 0; parts && from < c->extent[p.axis]; from += p.steps) {
+    if (!find_parts(l, n, c, &p) || p.steps >= c->extent[p.axis]) {
+        lower_part(l, n, c, &(Part){ suffix, NULL, false, false });
+        return;
+    }
+    Buffer *rest = fate_of(l, n)->end ? partial_buffer(l, n) : NULL;
+    for (int64_t from = 0; from < c->extent[p.axis]; from += p.steps) {
         const int64_t left = c->extent[p.axis] - from;
-        Contract part = part_of(c, p.axis, from, left < p.steps ? left : p.steps);
-        lower_part(l, n, &part, from ? "_more" : suffix, from > 0);
+        const Contract part = part_of(c, p.axis, from, left < p.steps ? left : p.steps);
+        lower_part(l, n, &part, &(Part){ from ? "_more" : suffix, rest, from > 0, rest && left <= p.steps });
     }
 }
 

@@ -176,14 +176,29 @@ static Expr *with_epilogue(Lower *l, const Node *n, Expr *value, const Affine *i
     return lower_value(l, l->computing, index);
 }
 
-void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index)
+void kernel_end(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index) { kernel_end_sum(l, k, n, value, index, NULL, false); }
+
+void kernel_end_sum(Lower *l, Kernel *k, const Node *n, Expr *value, const Affine *index, Buffer *rest, bool last)
 {
-    if (!any_reduces(k)) k->reduce = REDUCE_none;
-    if (k->reduce) {
-        k->value = value;
-        if (stored_node(l, n) != n) k->result = with_epilogue(l, n, ex_reduced(l->arena, 0), index);
-    } else k->value = with_epilogue(l, n, value, index);
-    finish(l, k, stored_buffer(l, n), index);
+    const bool reduces = any_reduces(k), ends = !rest || last;
+    Expr *all = reduces ? ex_reduced(l->arena, 0) : value;
+    if (!reduces) k->reduce = REDUCE_none;
+    if (last) all = ex_binary(l->arena, EX_add, ex_load(l->arena, rest, index), all);
+    if (ends) all = with_epilogue(l, n, all, index);
+    k->value = reduces ? value : all;
+    if (all->kind != EX_reduced && reduces) k->result = all;
+    finish(l, k, ends ? stored_buffer(l, n) : rest, index);
+}
+
+Buffer *partial_buffer(Lower *l, const Node *n)
+{
+    const Node *end = stored_node(l, n);
+    Node like = *n;
+    like.has_layout = end->has_layout;
+    memcpy(like.layout, end->layout, sizeof like.layout);
+    Buffer *b = buffer_new(l, BUF_workspace, name_take(l, arena_printf(l->arena, "%s_part", wanted_name(l, n))), &like);
+    b->node = n;
+    return b;
 }
 
 void kernel_store_at(Lower *l, Kernel *k, Buffer *to, Expr *value, const Affine *at)

@@ -213,7 +213,7 @@ static void find_epilogues(Decide *d)
     for (int i = g->node.n - 1; i >= 0; i--) end[i] = common_end(d, i, end);
     for (int i = 0; i < g->node.n; i++) {
         const Node *n = node_at(d, i);
-        if (!l->fate[i].live || !has_epilogue(n) || !end[i] || sum_in_parts(l, n)) continue;
+        if (!l->fate[i].live || !has_epilogue(n) || !end[i]) continue;
         Fate *p = fate_of(l, end[i]);
         if (!p->anchor || is_contraction(n) || !is_contraction(p->anchor)) p->anchor = n;
     }

@@ -5,6 +5,7 @@
    - weights: windows first, then what is summed over, then the result's channels, which feed the lanes;
    - results per sample: what comes from the weights alone (the channels) last, where there are enough to fill lanes.
    Inputs of fewer channels than the target has lanes keep their order, and so does what is computed from them element by element.
+   So do tables whose rows are gathered, whatever else reads them.
    A program is right with any layout; lowering takes what it finds. */
 #include "pass.h"
 
@@ -23,6 +24,7 @@ typedef struct Order { int rank; signed char dim[RANK_MAX]; } Order;   /* rank -
 typedef struct Layout {
     Graph *graph;
     int lanes;                     /* of the target */
+    bool panels;                   /* it has some */
     int *parent;                   /* by node id: union-find */
     Order *order;                  /* of the class that node i stands for */
 } Layout;
@@ -65,7 +67,9 @@ static void tie_all(Layout *l)
     const Graph *g = l->graph;
     for (int i = 0; i < g->node.n; i++) {
         const Node *n = g->node.at[i];
-        for (int k = 0; keeps_dimensions(n->op) && k < n->n_in; k++) tie(l, n, n->in[k]);
+        /* What is spread is computed where it is read; many that have nothing to do with each other may share it. */
+        for (int k = 0; keeps_dimensions(n->op) && k < n->n_in; k++)
+            if (n->in[k]->op != OP_broadcast) tie(l, n, n->in[k]);
         if (within_channels(n)) tie(l, n, n->in[0]);
     }
     for (int i = 0; i < g->root.n; i++)
@@ -375,32 +379,48 @@ static int running_dimension(Layout *l, const Node *x)
     return order.dim[last];
 }
 
-/* An operand whose lanes lie apart (as a data gradient finds weights, and a product with every key the keys) is copied, where
-   each element is used many times. */
-static bool pack(Layout *l, Node *n)
-{
-    const Contract *c = node_attr(n, ATTR_contract)->contract;
-    Node *x = n->in[1];
-    const int lane = n->batched ? lane_dimension(l, n, c, &c->b) : -1;
-    const Order order = order_of(l, x);
-    Order moved = { 0 };
-    int64_t points = 1;
-    for (int i = 0; i < c->n_axes; i++) points *= c->extent[i];
-    double number;
-    if (lane < 0 || node_is_number(x, &number) || points / shape_elements(x->shape) < PACK_REUSE) return false;
-    if (running_dimension(l, x) == lane || (x->batched && uses_any(&c->a, &c->b.dim[lane]))) return false;
-    for (int k = 0; k < order.rank; k++)
-        if (order.dim[k] != lane) moved.dim[moved.rank++] = order.dim[k];
-    moved.dim[moved.rank++] = (signed char)lane;
-    n->in[1] = packed(l->graph, x, &moved);
-    return true;
-}
-
 /* Whether each dimension is indexed by an axis alone. */
 static bool is_plain(const IndexMap *map)
 {
     for (int d = 0; d < map->rank; d++)
         if (map->dim[d].n > 1) return false;
+    return true;
+}
+
+/* The dimension of an operand along which lanes lie apart, where each element is used many times; -1. */
+static int lane_apart(Layout *l, const Node *n)
+{
+    const Contract *c = node_attr(n, ATTR_contract)->contract;
+    const Node *x = n->in[1];
+    const int lane = n->batched ? lane_dimension(l, n, c, &c->b) : -1;
+    int64_t points = 1;
+    for (int i = 0; i < c->n_axes; i++) points *= c->extent[i];
+    double number;
+    if (lane < 0 || node_is_number(x, &number) || points / shape_elements(x->shape) < PACK_REUSE) return -1;
+    return running_dimension(l, x) == lane || (x->batched && uses_any(&c->a, &c->b.dim[lane])) ? -1 : lane;
+}
+
+/* Two dimensions of weights, of which one contraction alone finds the lanes apart, change places in the panels of its kernel. */
+static bool turns_in_panels(const Layout *l, const Node *n, const int *readers)
+{
+    const Node *x = n->in[1];
+    int dims = 0;
+    for (int d = 0; d < x->shape.rank; d++) dims += x->shape.dim[d] > 1;
+    return !x->batched && readers[x->id] == 1 && dims == 2 && is_plain(&node_attr(n, ATTR_contract)->contract->b) && l->panels;
+}
+
+/* That operand (as a data gradient finds weights, and a product with every key the keys) is copied. */
+static bool pack(Layout *l, Node *n, const int *readers)
+{
+    Node *x = n->in[1];
+    const int lane = lane_apart(l, n);
+    const Order order = order_of(l, x);
+    Order moved = { 0 };
+    if (lane < 0 || turns_in_panels(l, n, readers)) return lane >= 0;
+    for (int k = 0; k < order.rank; k++)
+        if (order.dim[k] != lane) moved.dim[moved.rank++] = order.dim[k];
+    moved.dim[moved.rank++] = (signed char)lane;
+    n->in[1] = packed(l->graph, x, &moved);
     return true;
 }
 
@@ -431,7 +451,8 @@ static void pack_rows(Layout *l, Node *n, int which)
 void pass_layout(Graph *g, const PassContext *context)
 {
     const int count = g->node.n, lanes = context->lanes ? context->lanes : LANES_MOST;
-    Layout l = { .graph = g, .lanes = lanes < LANES_LEAST ? LANES_LEAST : lanes, .parent = NEW_ARRAY(g->arena, int, count), .order = NEW_ARRAY(g->arena, Order, count) };
+    int *readers = NEW_ARRAY(g->arena, int, count);    /* of what lies apart for them */
+    Layout l = { .graph = g, .lanes = lanes < LANES_LEAST ? LANES_LEAST : lanes, .panels = lanes > 1, .parent = NEW_ARRAY(g->arena, int, count), .order = NEW_ARRAY(g->arena, Order, count) };
     for (int i = 0; i < count; i++) {
         l.parent[i] = i;
         l.order[i].rank = -1;
@@ -446,6 +467,7 @@ void pass_layout(Graph *g, const PassContext *context)
     for (int i = 0; i < count; i++) {
         const Node *n = g->node.at[i];
         if (n->op == OP_input && n->batched && n->shape.rank >= 3 && n->shape.dim[1] < l.lanes) propose(&l, n, row_major(n->shape.rank));
+        if (n->op == OP_gather) propose(&l, n->in[0], row_major(n->in[0]->shape.rank));
     }
     for (int i = 0; i < count; i++) {
         if (g->node.at[i]->op == OP_winograd) propose_winograd(&l, g->node.at[i]);
@@ -463,9 +485,11 @@ void pass_layout(Graph *g, const PassContext *context)
     set_layouts(&l, count);
     straighten(&l);
     for (int i = 0; i < count; i++)
+        if (g->node.at[i]->op == OP_contract && lane_apart(&l, g->node.at[i]) >= 0) readers[g->node.at[i]->in[1]->id]++;
+    for (int i = 0; i < count; i++)
         if (g->node.at[i]->op == OP_contract) {
             pack_rows(&l, g->node.at[i], 0);
-            if (!pack(&l, g->node.at[i])) pack_rows(&l, g->node.at[i], 1);
+            if (!pack(&l, g->node.at[i], readers)) pack_rows(&l, g->node.at[i], 1);
         }
     g->span = (Span){ 0 };
     g->label = NULL;

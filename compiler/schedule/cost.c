@@ -12,6 +12,8 @@ enum {
     L2_WAYS = 8, L2_WAY_BYTES = 64 << 10, L3_SLOWER = 12,
     PAGES = 64, PAGE_BYTES = 4096,                                  /* the first table of addresses */
     PANEL_BYTES = L2_BYTES / 2, PACK_CYCLES = 3,                    /* a vector of a panel: load, store, waiting for memory */
+    FAR_BYTES = 2 << 20, FAR_SLOWER = 5,                            /* more than the second cache holds, next to what it does */
+    PANEL_READERS = 4,             /* rows for which it pays to turn blocks on their way */
     BLOCK_VALUES = 6               /* a block holds a vector of each for every lane */
 };
 
@@ -39,6 +41,14 @@ int choose_across(const Nest *n, int lane, int lanes)
     return -1;
 }
 
+int panel_turns(const Nest *n, const Value *v, int lane, int lanes)
+{
+    if (v->kind != EX_load || v->buffer->dtype != DTYPE_f32 || lane < 0 || lane >= n->n_out || affine_coef(&v->at, lane) <= 2) return -1;
+    for (int axis = n->n_out; axis < n->n_axes; axis++)
+        if (affine_coef(&v->at, axis) == 1 && n->axis[axis].extent >= lanes) return axis;
+    return -1;
+}
+
 bool plan_transposes(const Plan *p, const Value *v) { return p->across >= 0 && apart(v, p->lane, p->across); }
 
 /* Instructions for one instance of a value, next to a multiplication's 1. */
@@ -63,13 +73,34 @@ bool value_is_slow(const Value *v) { return !is_leaf(v) && value_cost(v, -1, 1, 
 
 /* ---- by the axis that feeds the lanes ---- */
 
+int64_t panel_rows(const Nest *n, const Value *v)
+{
+    int64_t rows = 1;
+    for (int i = n->n_out; i < n->n_axes; i++)
+        if (v->axes >> i & 1) rows *= n->axis[i].extent;
+    return rows;
+}
+
+/* A vector that a panel will hold, with what it costs to get there; 0 where none can. */
+static double turned_cost(const Nest *n, const Value *v, int lane, int lanes)
+{
+    const Plan p = {.lane = lane};
+    double readers = 1;
+    if (panel_turns(n, v, lane, lanes) < 0 || affine_coef(&n->store, lane) != 1 || along_rows(n, &p) || 4 * lanes * panel_rows(n, v) > PANEL_BYTES) return 0;
+    for (int i = 0; i < n->n_out; i++)
+        if (!(v->axes >> i & 1) && !n->axis[i].outer) readers *= (double)n->axis[i].extent;
+    return readers < PANEL_READERS ? 0 : 1 + (PACK_CYCLES + log2(lanes)) / readers;
+}
+
 static double expression_cost(const Nest *n, bool result, int lane, int lanes)
 {
     const int across = choose_across(n, lane, lanes);
     double cost = 1;
     for (int i = 0; i < n->value.n; i++) {
         const Value *v = &n->value.at[i];
-        if (result ? v->in_result : v->in_body) cost += value_cost(v, lane, lanes, across);
+        if (!(result ? v->in_result : v->in_body)) continue;
+        const double turned = result ? 0 : turned_cost(n, v, lane, lanes);
+        cost += turned > 0 ? turned : value_cost(v, lane, lanes, across);
     }
     return cost;
 }
@@ -126,14 +157,6 @@ unsigned plan_sum_axes(const Nest *n, const Plan *p)
 {
     unsigned axes = (1u << n->n_out) - 1;
     return p->lane >= n->n_out ? axes | 1u << p->lane : axes;
-}
-
-int64_t panel_rows(const Nest *n, const Value *v)
-{
-    int64_t rows = 1;
-    for (int i = n->n_out; i < n->n_axes; i++)
-        if (v->axes >> i & 1) rows *= n->axis[i].extent;
-    return rows;
 }
 
 /* How many rows of the reduction lie in the pages whose addresses are at hand. */
@@ -196,7 +219,7 @@ static double step_cost(const Nest *n, const Plan *p, const Target *t, const Cou
         const Value *v = &n->value.at[i];
         if (!v->in_body || !(v->axes >> n->n_out)) continue;                /* computed outside the reduction */
         if (v->kind == EX_mul && i == n->body) continue;                    /* part of the accumulation */
-        double cost = tile_instances(n, v->axes, c) * value_cost(v, p->lane, t->lanes, -1);
+        double cost = tile_instances(n, v->axes, c) * (i == p->panel ? 1 : value_cost(v, p->lane, t->lanes, -1));
         if (v->kind == EX_load && p->lane >= 0 && v->axes >> p->lane & 1) cost *= collides(n, v, c) ? L2_SLOWER : slower(n, p, t, v, c);
         if (v->kind == EX_load) loads += cost;
         else operations += cost;
@@ -236,6 +259,31 @@ bool along_rows(const Nest *n, const Plan *p)
         if (in_lanes && (n->more.n || !rows)) most = fmax(most, load_bytes(n, v));
     }
     return (n->more.n || !shared) && most <= L2_BYTES;
+}
+
+/* What a load costs that a loop outside of so many steps repeats, but for the first time, a byte from the second cache as the unit. */
+static double again_cost(const Nest *n, const Value *v, int64_t extent, int64_t step)
+{
+    const double bytes = load_bytes(n, v);
+    return (double)((extent + step - 1) / step - 1) * bytes * (bytes > FAR_BYTES ? FAR_SLOWER : 1);
+}
+
+bool rows_outside(const Nest *n, const Plan *p, const Target *t)
+{
+    double lanes = 0, rows = 0;    /* read again in loops over the lanes, and over rows, where those stand outside */
+    int axis = -1;
+    if (p->lane < 0 || p->lane >= n->n_out || p->panel >= 0 || along_rows(n, p)) return false;
+    for (int i = 0; i < n->n_out; i++)
+        if (i != p->lane && p->count[i] > 1 && !n->axis[i].kept) axis = axis < 0 ? i : n->n_out;
+    if (axis < 0 || axis == n->n_out) return false;
+    for (int i = 0; i < n->value.n; i++) {
+        const Value *v = &n->value.at[i];
+        if (v->kind != EX_load || !v->in_body) continue;
+        const bool in_lanes = v->axes >> p->lane & 1, in_rows = v->axes >> axis & 1;
+        if (in_rows && !in_lanes) lanes += again_cost(n, v, n->axis[p->lane].extent, plan_tile(p, t, p->lane));
+        if (in_lanes && !in_rows) rows += again_cost(n, v, n->axis[axis].extent, p->count[axis]);
+    }
+    return rows < lanes;
 }
 
 int registers_needed(const Nest *n, const Plan *p, const Target *t, const Counts *c)
@@ -285,7 +333,8 @@ bool nest_reuses(const Nest *n, int axis)
 bool fits_panel(const Nest *n, const Plan *p, const Target *t, const Value *v, const Counts *c)
 {
     if (v->kind != EX_load || !v->in_body || v->buffer->dtype != DTYPE_f32 || affine_coef(&v->at, PICKED) || along_rows(n, p)) return false;
-    if (p->lane < 0 || p->lane >= n->n_out || affine_coef(&v->at, p->lane) != 1 || !(v->axes >> n->n_out)) return false;
+    if (p->lane < 0 || p->lane >= n->n_out || !(v->axes >> n->n_out)) return false;
+    if (affine_coef(&v->at, p->lane) != 1 && panel_turns(n, v, p->lane, t->lanes) < 0) return false;
     for (int i = 0; i < n->n_out; i++)
         if (i != p->lane && v->axes >> i & 1 && c->count[i] > 1) return false;
     return 4 * t->lanes * c->count[p->lane] * panel_rows(n, v) <= PANEL_BYTES;
@@ -296,7 +345,7 @@ double pack_cost(const Nest *n, const Plan *p, const Target *t, const Value *v, 
     double vectors = (double)(axis_steps(n, p, t, p->lane) * panel_rows(n, v));
     for (int i = 0; i < n->n_out; i++)
         if (i != p->lane && (n->axis[i].outer || (c->count[i] == 1 && lane_loads_need(n, p, i)))) vectors *= (double)n->axis[i].extent;
-    return PACK_CYCLES * vectors;
+    return (PACK_CYCLES + (panel_turns(n, v, p->lane, t->lanes) >= 0 ? log2(t->lanes) : 0)) * vectors;
 }
 
 double plan_cost(const Nest *n, const Target *t, const Plan *p, const Counts *c)

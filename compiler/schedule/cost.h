@@ -24,6 +24,8 @@ bool lane_loads_need(const Nest *n, const Plan *p, int axis);
 /* The lanes' loop stands inside those over rows, so that memory is read and written line by line: where several tensors are stored (and read
    before), and where rows share nothing across the lanes (depthwise, pooling). What feeds the lanes of all rows stays in the second cache. */
 bool along_rows(const Nest *n, const Plan *p);
+/* The same for sums, where that is less to read again: what feeds the lanes, rows by rows, than what the rows read, step by step of the lanes. */
+bool rows_outside(const Nest *n, const Plan *p, const Target *t);
 /* Vectors that a step of the sum holds with such a tile. */
 int registers_needed(const Nest *n, const Plan *p, const Target *t, const Counts *c);
 /* An axis along which some load in the body stays where it is, so that a tile reads it once. */

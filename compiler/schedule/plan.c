@@ -130,8 +130,8 @@ static int loop_rank(const Nest *n, const Plan *p, int axis)
     if (n->axis[axis].outer) return -1;
     if (!nest_reduces(n)) return axis == p->lane ? 3 : 2;
     if (along_rows(n, p)) return axis == p->lane ? 3 : 2;
-    if (axis == p->lane) return 1;
-    if (p->count[axis] > 1) return 3;
+    if (axis == p->lane) return p->rows_outside ? 3 : 1;
+    if (p->count[axis] > 1) return p->rows_outside ? 1 : 3;
     return lane_loads_need(n, p, axis) ? 0 : 2;
 }
 
@@ -231,6 +231,7 @@ void plan_choose(const Nest *n, const Target *t, int rank, Plan *p)
     if (nest_reduces(n)) choose_tile(n, t, 0, p);
     for (; nest_reduces(n) && rank > 0; rank--)
         if (!choose_tile(n, t, p->cycles, p)) break;
+    p->rows_outside = nest_reduces(n) && rows_outside(n, p, t);
     choose_order(n, p);
     choose_unroll(n, p);
     choose_pieces(n, t, p);

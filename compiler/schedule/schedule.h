@@ -52,6 +52,7 @@ typedef struct Plan {
     int pieces;                    /* the result of a tile is computed in so many, among the sums of the next tile; 0: behind its own */
     int pace;                      /* with pieces: the only out axis of several tiles */
     int turn;                      /* 1: the sum goes from its end; 2: the tiles along `pace` do; 0: none */
+    bool rows_outside;             /* the lanes' loop stands inside those over the rows of tiles */
     int panel;                     /* load whose elements for one step of the lanes are copied side by side first; -1: none */
     double cycles;                 /* of the whole kernel, as the model has it */
     double packing;                /* of these, for the copies */
@@ -66,6 +67,8 @@ bool value_is_slow(const Value *v);
 int64_t plan_tile(const Plan *p, const Target *t, int axis);
 /* Whether the load's vectors come as a block, transposed. */
 bool plan_transposes(const Plan *p, const Value *v);
+/* Of a load that lies apart along the lanes and runs along the sum: that axis. Blocks of it change places on their way into a panel. -1. */
+int panel_turns(const Nest *n, const Value *v, int lane, int lanes);
 /* Steps of the reduction that the panel has a row for. */
 int64_t panel_rows(const Nest *n, const Value *v);
 /* Sets each value's level for the order of the plan. */

@@ -72,6 +72,9 @@ int main(int argc, char **argv)
     if (argc != 4) return 2;
     if (sizeof weights > 4 << 20) netc_huge_pages(&weights, sizeof weights);
     if (sizeof workspace > 4 << 20) netc_huge_pages(workspace, sizeof workspace);
+#ifdef TRAIN
+    if (sizeof state > 4 << 20) netc_huge_pages(&state, sizeof state);
+#endif
     const char *wrong = netc_load(argv[1], SIZE(_MODEL_HASH), &weights, sizeof weights);
     if (wrong) { fprintf(stderr, "%s: %s\n", argv[1], wrong); return 1; }
     input = numbers(argv[2], &bytes);

@@ -41,7 +41,7 @@ then echo "ok draws follow the seed"; else echo "FAIL draws follow the seed"; ca
 for target in scalar avx2 avx512; do
     "$N" dump --train --target $target --after=lower tests/nets/samples.net >"$T/$target.dump"
 done
-for target in scalar avx2 avx512; do check "sums go sample by sample on $target" grep -q '^kernel conv_1_more' "$T/$target.dump"; done
+for target in scalar avx2 avx512; do check "sums go sample by sample on $target" grep -q '^kernel update_conv_1_weight_momentum_more' "$T/$target.dump"; done
 
 # rows of features, where a vector is half a line of the cache, and not where it is a whole one
 printf 'net rows { input x : f32[64, 256] output y = x -> dense(64) loss mean(y * y) }\ntrain rows { optimizer = sgd(rate=0.1) batch = 32 }\n' >"$T/rows.net"
@@ -61,6 +61,23 @@ check "other windows stay" [ "$(grep -c '^kernel maxpool_[124] .*max$' "$T/poole
 "$N" emit --target avx512 tests/nets/ahead.net -o "$T/ahead"
 check "each tile fetches its share of the next block of weights" grep -q 'PREFETCH_L2(weight + x \* 16384 + c \* 1024 + x2 \* 16 + 16384)' "$T/ahead/ahead_forward.c"
 check "and no more" [ "$(grep -c 'PREFETCH_L2(w' "$T/ahead/ahead_forward.c")" = 2 ]
+
+# blocks of weights change places on their way into a panel, and nobody copies the weights before; tables lie row by row
+"$N" emit --train --target avx512 tests/nets/turned.net -o "$T/turned"
+check "blocks of weights turn in panels" grep -q '^        vpack_block(panel + 224, 32, weight + 7, 23);' "$T/turned/turned_backward.c"
+check "and are not copied" [ "$(grep -c '_weight_2_kernel(const float \*weight' "$T/turned/turned_backward.c")" = 0 ]
+check "a table lies row by row" grep -q 'words.weight \[37, 50\] \*/' "$T/turned/turned.h"
+
+# sums of 2,100 and 2,500 steps where two vectors of columns are more than a panel; of the last part the rest is one of the operands
+for target in avx2 avx512; do "$N" dump --train --target $target --after=lower tests/nets/long_sums.net >"$T/long.$target"; done
+check "long sums go in parts" [ "$(grep -c '^kernel .*_more ' "$T/long.avx512")" -ge 4 ]
+check "but not where a panel holds them" [ "$(grep -c '^kernel .*_more ' "$T/long.avx2")" = 0 ]
+check "the last part does what is done with the sum" sh -c "grep -A3 '^kernel dense_more ' '$T/long.avx512' | grep -q 'relu(dense_part\[.*bias'"
+
+# an update of wide weights: 12 rows of a tile, each fetched in a chunk of the sum; rows outside where what they read is the larger
+printf 'net wide { input x : f32[256, 768] output y = x -> dense(768) as a -> dense(2816) as b loss mean(y * y) }\ntrain wide { optimizer = adam(rate=0.1) batch = 1 }\n' >"$T/wide.net"
+"$N" emit --train --target avx512 "$T/wide.net" -o "$T/wide"
+check "rows of a result are fetched one by one" grep -q 'PREFETCH(exp_avg + c \* 2816 + oc + c2_at / 16 \* 2816);' "$T/wide/wide_backward.c"
 
 # the gates of a unit of 16 wait among the loads of the next; every second step goes the other way, its sums not
 "$N" emit --target avx512 tests/nets/streams.net -o "$T/streams"

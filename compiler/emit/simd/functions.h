@@ -57,6 +57,15 @@ HELPER void vload_block(vf *x, const float *p, int step)
     }
 }
 
+/* VW rows of VW elements, `step` apart, become columns of rows that are `width` apart. */
+HELPER void vpack_block(float *out, int width, const float *p, int step)
+{
+    vf x[VW];
+    vload_block(x, p, step);
+    EACH_LANE
+    for (int i = 0; i < VW; i++) vstore(out + i * width, x[i]);
+}
+
 /* x in the first n lanes, `other` behind them. */
 HELPER vf vkeep_n(vf x, int n, float other) { return vselect(vlanes() < vset1_i(n), x, vset1(other)); }
 

@@ -396,12 +396,16 @@ static void write_vectors(Body *b, const Value *v, bool partial)
     while (instance_next(b, v->axes, at));
 }
 
-static void write_blocks(Body *b, const Value *v, int sum)
+/* Of so many steps of the sum, or of as many as a vector has lanes. */
+static void write_blocks(Body *b, const Value *v, int sum, int64_t steps)
 {
     const long long width = panel_step(b, v, sum), step = affine_coef(&v->at, b->plan.lane);
+    const bool part = steps < b->target->lanes;
     int at[AXES_MAX] = {0};
     do
-        if (!instance_tail(b, at)) write_line(&b->w, "vpack_block(%s + %s, %lld, %s, %lld);", b->panel, panel_address(b, v, at), width, value_address(b, v, at), step);
+        if (!instance_tail(b, at))
+            write_line(&b->w, "vpack_block%s(%s + %s, %lld, %s, %lld%s);", part ? "_n" : "", b->panel, panel_address(b, v, at), width, value_address(b, v, at),
+                       step, part ? arena_printf(b->arena, ", %lld", (long long)steps) : "");
     while (instance_next(b, v->axes, at));
 }
 
@@ -410,14 +414,14 @@ static void write_turned(Body *b, const Value *v, int sum)
 {
     const int64_t extent = b->nest->axis[sum].extent, full = extent / b->target->lanes * b->target->lanes;
     const bool blocks = !b->frame[b->plan.lane].tail || b->frame[b->plan.lane].count > 1;
-    if (blocks) {
+    if (blocks && full) {
         open_sum(b, sum, full, b->target->lanes);
-        write_blocks(b, v, sum);
+        write_blocks(b, v, sum, extent);
         write_close(&b->w, NULL);
     }
     if (blocks && full < extent) {
-        b->frame[sum] = (Frame){.offset = extent - b->target->lanes, .count = 1};
-        write_blocks(b, v, sum);
+        b->frame[sum] = (Frame){.offset = full ? extent - b->target->lanes : 0, .count = 1};
+        write_blocks(b, v, sum, extent);
     }
     if (!b->frame[b->plan.lane].tail) return;
     open_sum(b, sum, extent, 1);
@@ -430,7 +434,7 @@ static void write_panel(Body *b)
 {
     const Nest *n = b->nest;
     const Value *v = &n->value.at[b->plan.panel];
-    const int turned = panel_turns(n, v, b->plan.lane, b->target->lanes);
+    const int turned = panel_turns(n, v, b->plan.lane);
     int loops = 0;
     for (int k = n->n_out; k < n->n_axes; k++) {
         const int axis = b->plan.order[k];

@@ -67,9 +67,9 @@ static void tie_all(Layout *l)
     const Graph *g = l->graph;
     for (int i = 0; i < g->node.n; i++) {
         const Node *n = g->node.at[i];
-        /* What is spread is computed where it is read; many that have nothing to do with each other may share it. */
+        /* Updates of params of one shape share what is spread over it (rate, decay), and have nothing else to do with each other. */
         for (int k = 0; keeps_dimensions(n->op) && k < n->n_in; k++)
-            if (n->in[k]->op != OP_broadcast) tie(l, n, n->in[k]);
+            if (n->batched || n->in[k]->op != OP_broadcast) tie(l, n, n->in[k]);
         if (within_channels(n)) tie(l, n, n->in[0]);
     }
     for (int i = 0; i < g->root.n; i++)

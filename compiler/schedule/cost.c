@@ -13,6 +13,7 @@ enum {
     PAGES = 64, PAGE_BYTES = 4096,                                  /* the first table of addresses */
     PANEL_BYTES = L2_BYTES / 2, PACK_CYCLES = 3,                    /* a vector of a panel: load, store, waiting for memory */
     FAR_BYTES = 2 << 20, FAR_SLOWER = 5,                            /* more than the second cache holds, next to what it does */
+    TURN_LEAST = 3,                /* steps of a sum */
     PANEL_READERS = 4,             /* rows for which it pays to turn blocks on their way */
     BLOCK_VALUES = 6               /* a block holds a vector of each for every lane */
 };
@@ -41,11 +42,11 @@ int choose_across(const Nest *n, int lane, int lanes)
     return -1;
 }
 
-int panel_turns(const Nest *n, const Value *v, int lane, int lanes)
+int panel_turns(const Nest *n, const Value *v, int lane)
 {
     if (v->kind != EX_load || v->buffer->dtype != DTYPE_f32 || lane < 0 || lane >= n->n_out || affine_coef(&v->at, lane) <= 2) return -1;
     for (int axis = n->n_out; axis < n->n_axes; axis++)
-        if (affine_coef(&v->at, axis) == 1 && n->axis[axis].extent >= lanes) return axis;
+        if (affine_coef(&v->at, axis) == 1 && n->axis[axis].extent >= TURN_LEAST) return axis;
     return -1;
 }
 
@@ -81,15 +82,19 @@ int64_t panel_rows(const Nest *n, const Value *v)
     return rows;
 }
 
-/* A vector that a panel will hold, with what it costs to get there; 0 where none can. */
+/* Of weights, a vector that a panel will hold, with what it costs to get there: the partial one element by element. 0 where none can. */
 static double turned_cost(const Nest *n, const Value *v, int lane, int lanes)
 {
     const Plan p = {.lane = lane};
     double readers = 1;
-    if (panel_turns(n, v, lane, lanes) < 0 || affine_coef(&n->store, lane) != 1 || along_rows(n, &p) || 4 * lanes * panel_rows(n, v) > PANEL_BYTES) return 0;
-    for (int i = 0; i < n->n_out; i++)
-        if (!(v->axes >> i & 1) && !n->axis[i].outer) readers *= (double)n->axis[i].extent;
-    return readers < PANEL_READERS ? 0 : 1 + (PACK_CYCLES + log2(lanes)) / readers;
+    if (panel_turns(n, v, lane) < 0 || affine_coef(&n->store, lane) != 1 || along_rows(n, &p) || 4 * lanes * panel_rows(n, v) > PANEL_BYTES) return 0;
+    for (int i = 0; i < n->n_out; i++) {
+        if (i != lane && v->axes >> i & 1) return 0;
+        if (i != lane && !n->axis[i].outer) readers *= (double)n->axis[i].extent;
+    }
+    const double whole = (double)(n->axis[lane].extent / lanes), part = n->axis[lane].extent % lanes ? 1 : 0;
+    const double pack = PACK_CYCLES + (whole * log2(lanes) + part * 1.5 * lanes) / (whole + part);
+    return readers < PANEL_READERS ? 0 : 1 + pack / readers;
 }
 
 static double expression_cost(const Nest *n, bool result, int lane, int lanes)
@@ -334,7 +339,7 @@ bool fits_panel(const Nest *n, const Plan *p, const Target *t, const Value *v, c
 {
     if (v->kind != EX_load || !v->in_body || v->buffer->dtype != DTYPE_f32 || affine_coef(&v->at, PICKED) || along_rows(n, p)) return false;
     if (p->lane < 0 || p->lane >= n->n_out || !(v->axes >> n->n_out)) return false;
-    if (affine_coef(&v->at, p->lane) != 1 && panel_turns(n, v, p->lane, t->lanes) < 0) return false;
+    if (affine_coef(&v->at, p->lane) != 1 && panel_turns(n, v, p->lane) < 0) return false;
     for (int i = 0; i < n->n_out; i++)
         if (i != p->lane && v->axes >> i & 1 && c->count[i] > 1) return false;
     return 4 * t->lanes * c->count[p->lane] * panel_rows(n, v) <= PANEL_BYTES;
@@ -345,7 +350,7 @@ double pack_cost(const Nest *n, const Plan *p, const Target *t, const Value *v, 
     double vectors = (double)(axis_steps(n, p, t, p->lane) * panel_rows(n, v));
     for (int i = 0; i < n->n_out; i++)
         if (i != p->lane && (n->axis[i].outer || (c->count[i] == 1 && lane_loads_need(n, p, i)))) vectors *= (double)n->axis[i].extent;
-    return (PACK_CYCLES + (panel_turns(n, v, p->lane, t->lanes) >= 0 ? log2(t->lanes) : 0)) * vectors;
+    return (PACK_CYCLES + (panel_turns(n, v, p->lane) >= 0 ? log2(t->lanes) : 0)) * vectors;
 }
 
 double plan_cost(const Nest *n, const Target *t, const Plan *p, const Counts *c)

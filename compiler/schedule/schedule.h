@@ -68,7 +68,7 @@ int64_t plan_tile(const Plan *p, const Target *t, int axis);
 /* Whether the load's vectors come as a block, transposed. */
 bool plan_transposes(const Plan *p, const Value *v);
 /* Of a load that lies apart along the lanes and runs along the sum: that axis. Blocks of it change places on their way into a panel. -1. */
-int panel_turns(const Nest *n, const Value *v, int lane, int lanes);
+int panel_turns(const Nest *n, const Value *v, int lane);
 /* Steps of the reduction that the panel has a row for. */
 int64_t panel_rows(const Nest *n, const Value *v);
 /* Sets each value's level for the order of the plan. */

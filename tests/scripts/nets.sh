@@ -66,6 +66,8 @@ check "and no more" [ "$(grep -c 'PREFETCH_L2(w' "$T/ahead/ahead_forward.c")" = 
 "$N" emit --train --target avx512 tests/nets/turned.net -o "$T/turned"
 check "blocks of weights turn in panels" grep -q '^        vpack_block(panel + 224, 32, weight + 7, 23);' "$T/turned/turned_backward.c"
 check "and are not copied" [ "$(grep -c '_weight_2_kernel(const float \*weight' "$T/turned/turned_backward.c")" = 0 ]
+"$N" emit --train --target avx512 tests/nets/packed.net -o "$T/packed"
+check "so do rows of three" grep -q 'vpack_block_n(panel + 16, 64, weight + 48, 3, 3);' "$T/packed/packed_backward.c"
 check "a table lies row by row" grep -q 'words.weight \[37, 50\] \*/' "$T/turned/turned.h"
 
 # sums of 2,100 and 2,500 steps where two vectors of columns are more than a panel; of the last part the rest is one of the operands

@@ -38,12 +38,10 @@ HELPER vf vload_2(const float *p, int n)
 #define ZIP_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #endif
 
-/* VW rows of VW elements, `step` apart: x[i] becomes element i of all rows. Each round takes elements of the first half of the
-   vectors and of the second in turn; log2(VW) rounds make columns of rows. */
-HELPER void vload_block(vf *x, const float *p, int step)
+/* Rows become columns: x[i] element i of all. Each round takes elements of the first half of the vectors and of the second in turn;
+   log2(VW) rounds do it. */
+HELPER void vturn(vf *x)
 {
-    EACH_LANE
-    for (int i = 0; i < VW; i++) x[i] = vload(p + i * step);
     EACH_LANE
     for (int n = 1; n < VW; n *= 2) {
         vf row[VW];
@@ -55,6 +53,26 @@ HELPER void vload_block(vf *x, const float *p, int step)
             x[2 * i + 1] = SHUFFLED(row[i], row[i + VW / 2], ZIP_HIGH);
         }
     }
+}
+
+/* VW rows of VW elements, `step` apart: x[i] becomes element i of all rows. */
+HELPER void vload_block(vf *x, const float *p, int step)
+{
+    EACH_LANE
+    for (int i = 0; i < VW; i++) x[i] = vload(p + i * step);
+    vturn(x);
+}
+
+/* The same of rows of n elements, which become columns of n rows that are `width` apart. */
+HELPER void vpack_block_n(float *out, int width, const float *p, int step, int n)
+{
+    vf x[VW];
+    EACH_LANE
+    for (int i = 0; i < VW; i++) x[i] = vload_n(p + i * step, n);
+    vturn(x);
+    EACH_LANE
+    for (int i = 0; i < VW; i++)
+        if (i < n) vstore(out + i * width, x[i]);
 }
 
 /* VW rows of VW elements, `step` apart, become columns of rows that are `width` apart. */

@@ -4,9 +4,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { BLOCK_BYTES = 256 * 1024, ALIGNMENT = 16, HUGE_PAGE = 2 << 20 };
+enum { BLOCK_BYTES = 256 * 1024, ALIGNMENT = 16 };
 
 typedef struct Block {
     struct Block *next;
@@ -53,23 +52,11 @@ void arena_clear(Arena *a)
     kept->used = 0;
 }
 
-/* Kernels that go through large tensors find the addresses of huge pages sooner. */
-static void ask_for_huge_pages(void *memory, size_t size)
-{
-#ifdef MADV_HUGEPAGE
-    const size_t before = (HUGE_PAGE - (uintptr_t)memory % HUGE_PAGE) % HUGE_PAGE;
-    if (size >= 2 * HUGE_PAGE) (void)madvise((char *)memory + before, (size - before) / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
-#else
-    (void)memory, (void)size;
-#endif
-}
-
 /* calloc gives fresh pages as zeros without touching them, so a large tensor costs nothing until it is written. */
 static Block *block_new(size_t size)
 {
     Block *b = calloc(1, round_up(sizeof(Block)) + size);
     if (!b) memory_out();
-    ask_for_huge_pages(b, size);
     b->size = size;
     return b;
 }

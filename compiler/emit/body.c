@@ -319,6 +319,23 @@ static void write_shared_loop(Body *b, const Stmt *s)
     b->frame[s->axis] = outer;
 }
 
+/* The innermost of a sum goes in chunks where each fetches a row of what the result needs. */
+static void write_steps(Body *b, const Stmt *s)
+{
+    const char *name = b->nest->axis[s->axis].name;
+    const bool whole = s->from == 0 && s->to == b->nest->axis[s->axis].extent && s->axis == b->plan.order[b->nest->n_axes - 1];
+    const int64_t chunk = whole ? hints_chunk(b) : 0;
+    if (chunk) {
+        const char *at = arena_printf(b->arena, "%s_at", name);
+        write_open(&b->w, "for (int %s = 0; %s < %lld; %s += %lld)", at, at, (long long)s->to, at, (long long)chunk);
+        hints_row(b, at, chunk);
+        open_loop(b, s, at, arena_printf(b->arena, "%s + %lld", at, (long long)chunk), NULL);
+    } else open_loop(b, s, decimal(b, s->from), decimal(b, s->to), decimal(b, s->to - s->step));
+    write_body(b, s);
+    write_close(&b->w, arena_printf(b->arena, "for %s", name));
+    if (chunk) write_close(&b->w, NULL);
+}
+
 /* A loop of one step is a block whose axis is known; alone, it is not even a block. */
 static void write_loop(Body *b, const Stmt *s)
 {
@@ -335,17 +352,7 @@ static void write_loop(Body *b, const Stmt *s)
         write_body(b, s);
         write_close(&b->w, NULL);
     } else {
-        const bool whole = s->from == 0 && s->to == b->nest->axis[s->axis].extent && s->axis == b->plan.order[b->nest->n_axes - 1];
-        const int64_t chunk = whole ? hints_chunk(b) : 0;
-        const char *at = chunk ? arena_printf(b->arena, "%s_at", name) : NULL;
-        if (chunk) {
-            write_open(&b->w, "for (int %s = %lld; %s < %lld; %s += %lld)", at, (long long)s->from, at, (long long)s->to, at, (long long)chunk);
-            hints_row(b, at, chunk);
-            open_loop(b, s, at, arena_printf(b->arena, "%s + %lld", at, (long long)chunk), NULL);
-        } else open_loop(b, s, decimal(b, s->from), decimal(b, s->to), decimal(b, s->to - s->step));
-        write_body(b, s);
-        write_close(&b->w, arena_printf(b->arena, "for %s", name));
-        if (chunk) write_close(&b->w, NULL);
+        write_steps(b, s);
     }
     b->frame[s->axis] = outer;
 }
@@ -381,10 +388,8 @@ static void write_at(Body *b, const Stmt *s)
 
 static void open_sum(Body *b, int axis, int64_t extent, int step)
 {
-    const char *name = b->nest->axis[axis].name;
-    if (step == 1) write_open(&b->w, "for (int %s = 0; %s < %lld; %s++)", name, name, (long long)extent, name);
-    else write_open(&b->w, "for (int %s = 0; %s < %lld; %s += %d)", name, name, (long long)extent, name, step);
-    b->frame[axis] = (Frame){.variable = name, .count = 1};
+    open_loop(b, &(Stmt){.axis = axis, .step = step}, "0", decimal(b, extent), NULL);
+    b->frame[axis] = (Frame){.variable = b->nest->axis[axis].name, .count = 1};
 }
 
 /* The vectors of a panel, or of those the partial ones alone. */

@@ -38,19 +38,10 @@ static bool is_fetched(const Body *b, const Value *v)
     return steps >= FETCHED_STEPS && elements >= FETCHED_LEAST;
 }
 
-/* The only axis along which a tile has rows; -1. */
-static int rows_axis(const Body *b)
-{
-    int axis = -1;
-    for (int i = 0; i < b->nest->n_out; i++)
-        if (i != b->plan.lane && b->frame[i].count > 1) axis = axis < 0 ? i : AXES_MAX;
-    return axis < AXES_MAX ? axis : -1;
-}
-
 int64_t hints_chunk(const Body *b)
 {
     const Nest *n = b->nest;
-    const int inner = b->plan.order[n->n_axes - 1], rows = rows_axis(b);
+    const int inner = b->plan.order[n->n_axes - 1], rows = plan_rows(b->nest, &b->plan);
     int64_t outer = 1, lines = 0;
     if (n->n_axes == n->n_out || rows < 0 || b->plan.pieces) return 0;
     for (int i = 0; i < n->value.n; i++) {
@@ -67,7 +58,7 @@ int64_t hints_chunk(const Body *b)
 
 void hints_result(Body *b)
 {
-    const int rows = rows_axis(b);
+    const int rows = plan_rows(b->nest, &b->plan);
     const bool spread = hints_chunk(b) > 0;
     for (int i = 0; i < b->nest->value.n; i++) {
         const Value *v = &b->nest->value.at[i];
@@ -93,7 +84,7 @@ static const char *chunk_number(const Body *b, const char *at, int64_t chunk)
 void hints_row(Body *b, const char *chunk_at, int64_t chunk)
 {
     const Nest *n = b->nest;
-    const int rows = rows_axis(b);
+    const int rows = plan_rows(b->nest, &b->plan);
     const char *number = chunk_number(b, chunk_at, chunk);
     for (int i = 0; i < n->value.n; i++) {
         const Value *v = &n->value.at[i];

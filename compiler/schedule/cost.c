@@ -273,14 +273,19 @@ static double again_cost(const Nest *n, const Value *v, int64_t extent, int64_t 
     return (double)((extent + step - 1) / step - 1) * bytes * (bytes > FAR_BYTES ? FAR_SLOWER : 1);
 }
 
+int plan_rows(const Nest *n, const Plan *p)
+{
+    int axis = -1;
+    for (int i = 0; i < n->n_out; i++)
+        if (i != p->lane && p->count[i] > 1) axis = axis < 0 ? i : n->n_out;
+    return axis < n->n_out ? axis : -1;
+}
+
 bool rows_outside(const Nest *n, const Plan *p, const Target *t)
 {
     double lanes = 0, rows = 0;    /* read again in loops over the lanes, and over rows, where those stand outside */
-    int axis = -1;
-    if (p->lane < 0 || p->lane >= n->n_out || p->panel >= 0 || along_rows(n, p)) return false;
-    for (int i = 0; i < n->n_out; i++)
-        if (i != p->lane && p->count[i] > 1 && !n->axis[i].kept) axis = axis < 0 ? i : n->n_out;
-    if (axis < 0 || axis == n->n_out) return false;
+    const int axis = plan_rows(n, p);
+    if (p->lane < 0 || p->lane >= n->n_out || p->panel >= 0 || along_rows(n, p) || axis < 0) return false;
     for (int i = 0; i < n->value.n; i++) {
         const Value *v = &n->value.at[i];
         if (v->kind != EX_load || !v->in_body) continue;

@@ -67,6 +67,8 @@ bool value_is_slow(const Value *v);
 int64_t plan_tile(const Plan *p, const Target *t, int axis);
 /* Whether the load's vectors come as a block, transposed. */
 bool plan_transposes(const Plan *p, const Value *v);
+/* The only out axis but that of the lanes along which a tile has several rows; -1. */
+int plan_rows(const Nest *n, const Plan *p);
 /* Of a load that lies apart along the lanes and runs along the sum: that axis. Blocks of it change places on their way into a panel. -1. */
 int panel_turns(const Nest *n, const Value *v, int lane);
 /* Steps of the reduction that the panel has a row for. */

@@ -46,6 +46,7 @@ static Expr *pull(Lower *l, const Node *n, const Affine *index)
 {
     const Rule *rule = &rules[n->op];
     if (rule->pull) return rule->pull(l, n, index);
+    if (n->op == OP_window_unpool) return unpool_value(l, n, index);
     if (!rule->apply) internal_error("lower", "%s is not stored", op_info[n->op].name);
     Expr *x[2];
     for (int i = 0; i < n->n_in; i++) x[i] = lower_value(l, n->in[i], index);

@@ -78,6 +78,8 @@ void reshape_run(Shape x, int *i, Shape y, int *j);
 bool reshape_index(Shape x, Shape y, const Affine *index_y, Affine *index_x);
 /* Where the operand x begins in the pad or concat n. */
 void place_start(const Node *n, const Node *x, int64_t *start);
+/* The element of a window_unpool at an index that is of the same place in its window at all points; windows lie side by side. */
+Expr *unpool_value(Lower *l, const Node *n, const Affine *index);
 /* A reshape that must find its operand in memory. */
 bool reshape_is_view(const Node *n);
 

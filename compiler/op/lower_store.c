@@ -1,6 +1,7 @@
 /* lower_store.c -- decides which nodes are stored. All others are recomputed, element by element, where they are used:
    that costs arithmetic and saves memory and passes over it. */
 #include "lower.h"
+#include "winograd.h"
 
 enum {
     CHEAP = 2,                     /* recomputed rather than stored: so many additions */
@@ -92,21 +93,38 @@ static void list_users(Decide *d)
 
 /* ---- what must be stored ---- */
 
-/* Stores what an affine index into n leads to. */
-static void store_below(Lower *l, const Node *n)
+/* Whether tiles alone read the unpooled tensor: they take the gradients of its windows, and it is nowhere. */
+static bool goes_into_tiles(const Decide *d, const Node *unpool, int i)
 {
-    while ((op_info[n->op].flags & OF_MOVE) && !reshape_is_view(n)) n = n->in[0];
-    if (!reshape_is_view(n)) store(l, n);
+    for (int u = d->first_user[i]; u < d->first_user[i + 1]; u++) {
+        const Node *user = d->user[u] < 0 ? NULL : node_at(d, d->user[u]);
+        if (user && user->op == OP_slice && goes_into_tiles(d, unpool, user->id)) continue;
+        if (!user || !winograd_unpools(user, unpool)) return false;
+    }
+    return true;
 }
 
-static void store_needed(Lower *l)
+static bool is_in_tiles(const Decide *d, const Node *n)
 {
+    return !d->l->options->no_fuse && n->op == OP_window_unpool && goes_into_tiles(d, n, n->id);
+}
+
+/* Stores what an affine index into n leads to. */
+static void store_below(const Decide *d, const Node *n)
+{
+    while ((op_info[n->op].flags & OF_MOVE) && !reshape_is_view(n)) n = n->in[0];
+    if (!reshape_is_view(n) && !is_in_tiles(d, n)) store(d->l, n);
+}
+
+static void store_needed(Decide *d)
+{
+    Lower *l = d->l;
     const Graph *g = l->graph;
     for (int i = 0; i < g->node.n; i++) {
         const Node *n = g->node.at[i];
         if (!l->fate[i].live) continue;
-        if (is_anchor(n) || l->options->no_fuse) store(l, n);
-        for (int k = 0; reads_memory(n) && k < n->n_in; k++) store_below(l, n->in[k]);
+        if ((is_anchor(n) && !is_in_tiles(d, n)) || l->options->no_fuse) store(l, n);
+        for (int k = 0; reads_memory(n) && k < n->n_in; k++) store_below(d, n->in[k]);
         if (reshape_is_view(n)) store(l, n->in[0]);
     }
 }
@@ -263,11 +281,11 @@ void lower_decide(Lower *l)
 {
     int count = l->graph->node.n;
     mark_live(l);
-    store_needed(l);
-    if (l->options->no_fuse) return;
     Decide d = { .l = l, .sink = NEW_ARRAY(l->arena, int, count), .cost = NEW_ARRAY(l->arena, int, count),
                  .tree = NEW_ARRAY(l->arena, int, count), .carries = NEW_ARRAY(l->arena, bool, count) };
     list_users(&d);
+    store_needed(&d);
+    if (l->options->no_fuse) return;
     find_sinks(&d);
     store_better(&d);
     find_places(&d);

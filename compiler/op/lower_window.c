@@ -60,6 +60,24 @@ static bool windows_cover(const Node *n, const Node *windows)
     return true;
 }
 
+Expr *unpool_value(Lower *l, const Node *n, const Affine *index)
+{
+    const int64_t *size = node_ints(n, ATTR_window);
+    Affine window[RANK_MAX];
+    int64_t place = 0;
+    for (int d = 0; d < n->shape.rank; d++) {
+        window[d] = index[d];
+        window[d].offset /= size[d];
+        for (int t = 0; t < index[d].n; t++) {
+            if (index[d].coef[t] % size[d]) internal_error("lower", "an element of no one window is read of unpooled %s", n->name);
+            window[d].coef[t] /= size[d];
+        }
+        place = place * size[d] + index[d].offset % size[d];
+    }
+    Expr *here = ex_binary(l->arena, EX_eq, lower_value(l, n->in[1], window), ex_index(l->arena, affine_constant(place)));
+    return ex_where(l->arena, here, lower_value(l, n->in[0], window), ex_number(l->arena, 0));
+}
+
 /* out[o * stride + k * dilation] += dy[o] where argmax[o] is k. Windows that do not overlap store instead of adding. */
 void lower_window_unpool(Lower *l, const Node *n)
 {

@@ -23,6 +23,17 @@ const Winograd *winograd_form(int64_t tile)
     return NULL;
 }
 
+bool winograd_unpools(const Node *n, const Node *unpool)
+{
+    if ((n->op != OP_winograd && n->op != OP_winograd_weights) || unpool->shape.rank != 4) return false;
+    const int64_t *size = node_ints(unpool, ATTR_window), *stride = node_ints(unpool, ATTR_stride), *dilation = node_ints(unpool, ATTR_dilation);
+    for (int d = 0; d < 4; d++) {
+        if (size[d] * unpool->in[0]->shape.dim[d] != unpool->shape.dim[d]) return false;
+        if (size[d] > 1 && (d < 2 || stride[d] != size[d] || dilation[d] != 1 || node_int(n, ATTR_tile) % size[d])) return false;
+    }
+    return true;
+}
+
 /* ---- rounding ---- */
 
 static double square(const double *x, int n, int step)

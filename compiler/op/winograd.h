@@ -20,6 +20,9 @@ const Winograd *winograd_form(int64_t tile);
 /* Tiles that cover so many results. */
 static inline int64_t winograd_tiles(const Winograd *w, int64_t results) { return (results + w->tile - 1) / w->tile; }
 
+/* Whether n is made by tiles, and each of its tiles reads whole windows of the window_unpool: they lie side by side over all of it. */
+bool winograd_unpools(const Node *n, const Node *unpool);
+
 /* How far results may be off, relative to their size: eight deviations of roundings that are independent, where each
    product is a sum of so many terms: channels, or tiles in a gradient for weights. NULL: summed plainly. */
 double winograd_error(const Winograd *w, bool gradient, int64_t terms);

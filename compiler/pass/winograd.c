@@ -181,6 +181,52 @@ static Node *gradient_by_tiles(Graph *g, Node *n, const Conv *v, const Winograd 
     return weights_of(g, node_new(g, OP_winograd_weights, 2, in, LENGTH(attr), attr), form);
 }
 
+/* ---- gradients of pooling ---- */
+
+/* Whether tiles alone read n, which is the unpooled tensor or what pads that, and may take windows instead. */
+static bool only_tiles_read(const Graph *g, const Node *n, const Node *unpool)
+{
+    for (int i = 0; i < g->root.n; i++)
+        if (g->root.at[i].node == n) return false;
+    for (int i = n->id + 1; i < g->node.n; i++) {
+        const Node *user = g->node.at[i];
+        for (int k = 0; k < user->n_in; k++)
+            if (user->in[k] == n && !winograd_unpools(user, unpool) && (user->op != OP_pad || !only_tiles_read(g, user, unpool))) return false;
+    }
+    return true;
+}
+
+/* pad(unpool(dy, places)) as a box of unpool(pad(dy), pad(places)), whose elements tiles take as they read: the unpooled tensor is nowhere. */
+static void pad_windows(Graph *g, Node *n)
+{
+    Node *x = n->in[0], *in[2];
+    const int64_t *low = node_ints(n, ATTR_low), *high = node_ints(n, ATTR_high), *size = node_ints(x, ATTR_window);
+    int64_t before[RANK_MAX], behind[RANK_MAX], start[RANK_MAX];
+    Attr attr[] = { { .name = ATTR_shape, .n = 4 }, *node_attr(x, ATTR_window), *node_attr(x, ATTR_stride), *node_attr(x, ATTR_dilation) };
+    Shape whole = x->shape;
+    for (int d = 0; d < 4; d++) {
+        before[d] = (low[d] + size[d] - 1) / size[d];
+        behind[d] = (high[d] + size[d] - 1) / size[d];
+        start[d] = before[d] * size[d] - low[d];
+        whole.dim[d] += (before[d] + behind[d]) * size[d];
+    }
+    for (int i = 0; i < 2; i++) in[i] = node_pad(g, x->in[i], before, behind, 0);
+    attr[0].ints = whole.dim;
+    Node *y = node_new(g, OP_window_unpool, 2, in, LENGTH(attr), attr);
+    graph_replace(g, n, node_slice(g, y, start, n->shape));
+}
+
+static void unpool_in_tiles(Graph *g)
+{
+    for (int i = 0; i < g->node.n; i++) {
+        Node *n = g->node.at[i], *x = n->op == OP_pad ? n->in[0] : NULL;
+        if (!x || x->op != OP_window_unpool || !only_tiles_read(g, x, x)) continue;
+        g->span = n->span;
+        g->label = n->name;
+        pad_windows(g, n);
+    }
+}
+
 /* What tiles may make. */
 static void collect(Graph *g, Convs *all)
 {
@@ -212,6 +258,8 @@ void pass_winograd(Graph *g, const PassContext *context)
         g->label = v->node->name;
         graph_replace(g, v->node, v->gradient ? gradient_by_tiles(g, v->node, v, form) : by_tiles(g, v->node, v->contract, v, form));
     }
+    graph_sort(g);
+    unpool_in_tiles(g);
     g->span = (Span){ 0 };
     g->label = NULL;
     graph_sort(g);

@@ -99,6 +99,8 @@ static bool can_merge(const Nest *n, int outer, int inner)
 {
     int64_t extent = n->axis[inner].extent;
     if (n->axis[outer].reduce != n->axis[inner].reduce || n->axis[outer].outer != n->axis[inner].outer || n->axis[outer].kept || n->axis[inner].kept || !runs_on(&n->store, outer, inner, extent)) return false;
+    for (int i = 0; i < n->more.n; i++)
+        if (!runs_on(&n->more.at[i].at, outer, inner, extent)) return false;
     for (int i = 0; i < n->value.n; i++)
         if (!runs_on(&n->value.at[i].at, outer, inner, extent)) return false;
     return true;

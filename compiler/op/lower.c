@@ -205,6 +205,7 @@ static void lower_node(Lower *l, const Node *n)
     if (reshape_is_view(n) && !node_is_number(n, &number)) make_view(l, n);
     if (!fate->stored) return;
     const Node *anchor = fate->anchor ? fate->anchor : n;
+    if (fate_of(l, anchor)->goes_beside) return;
     if (rules[anchor->op].kernels) rules[anchor->op].kernels(l, anchor);
     else kernel_store(l, n);
 }

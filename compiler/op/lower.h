@@ -15,6 +15,8 @@ typedef struct Fate {
     const Node *anchor;            /* stored elementwise node: the anchor whose kernel computes it as its epilogue */
     const Node *end;               /* anchor: the node that its kernel stores in its stead */
     const Node *place;             /* pad or concat: the node lies inside its buffer */
+    const Node *beside;            /* gradient for weights: a sum over samples and places of what it reads too, whose kernels go among its own */
+    bool goes_beside;              /* it is such a sum */
     Buffer *buffer;
     Buffer *row_major;             /* a copy of `buffer`, where a reshape needs it */
     Buffer *view;                  /* reshape: the operand's memory under the new shape */
@@ -128,6 +130,12 @@ void kernel_store_part(Lower *l, Kernel *k, const Node *n, Expr *value, const Af
 void kernel_fill(Lower *l, const Node *n, double value);
 /* What lies around a box of that shape, which begins at `start`, set to a number: a kernel or two for each dimension. */
 void kernel_border(Lower *l, const Node *n, Shape box, const int64_t *start, double value);
+/* What of the sum beside n is to be made: NULL, nothing, or no more. `rest`: what the parts before came to. */
+typedef struct Beside { const Node *sum; Buffer *rest; int64_t done; } Beside;
+
+Beside beside_begin(Lower *l, const Node *n);
+/* The sum goes on up to sample `to`, so that what the next kernel reads of them is in the cache. op/lower_reduce.c */
+void beside_samples(Lower *l, Beside *b, int64_t to);
 /* A kernel that stores a node that has no loops of its own. */
 void kernel_store(Lower *l, const Node *n);
 /* A kernel that stores a node's value in another place too. */

@@ -171,16 +171,18 @@ static bool find_parts(const Lower *l, const Node *n, const Contract *c, Parts *
 }
 
 /* Where more is done with the sum, the last part does it. */
-static void lower_steps(Lower *l, const Node *n, const Contract *c, const char *suffix)
+static void lower_steps(Lower *l, const Node *n, const Contract *c, const char *suffix, Beside *beside)
 {
     Parts p;
     if (!find_parts(l, n, c, &p) || p.steps >= c->extent[p.axis]) {
+        beside_samples(l, beside, n->in[1]->shape.dim[0]);
         lower_part(l, n, c, &(Part){ suffix, NULL, false, false });
         return;
     }
     Buffer *rest = fate_of(l, n)->end ? partial_buffer(l, n) : NULL;
     for (int64_t from = 0; from < c->extent[p.axis]; from += p.steps) {
-        const int64_t left = c->extent[p.axis] - from;
+        const int64_t left = c->extent[p.axis] - from, samples = n->in[1]->shape.dim[0];
+        beside_samples(l, beside, alone_in(&c->b, p.axis) == 0 && left > p.steps ? from + p.steps : samples);
         const Contract part = part_of(c, p.axis, from, left < p.steps ? left : p.steps);
         lower_part(l, n, &part, &(Part){ from ? "_more" : suffix, rest, from > 0, rest && left <= p.steps });
     }
@@ -245,13 +247,13 @@ static double share_left(const Rows *r, const Contract *c)
     return (double)sum / (double)(c->extent[r->axis] * c->extent[r->window]);
 }
 
-static void lower_rows(Lower *l, const Node *n, const Contract *c, const Rows *r)
+static void lower_rows(Lower *l, const Node *n, const Contract *c, const Rows *r, Beside *beside)
 {
     for (int64_t from = 0, to, first, steps; from < c->extent[r->axis]; from = to) {
         to = rows_end(r, c, from);
         window_of(r, c, from, to, &first, &steps);
         Contract rows = part_of(c, r->axis, from, to - from), part = part_of(&rows, r->window, first, steps);
-        lower_steps(l, n, &part, from ? "_rows" : "");
+        lower_steps(l, n, &part, from ? "_rows" : "", beside);
     }
 }
 
@@ -259,10 +261,11 @@ void lower_contract(Lower *l, const Node *n)
 {
     const Contract *c = node_attr(n, ATTR_contract)->contract;
     Rows rows;
+    Beside beside = beside_begin(l, n);
     int64_t steps = 1;
     for (int i = 0; i < c->n_axes; i++) steps *= c->extent[i];
     if (!covers(n, c)) kernel_fill(l, n, 0);
-    if (steps >= TRIM_LEAST && find_rows(n, c, &rows) && share_left(&rows, c) <= TRIM_SHARE) lower_rows(l, n, c, &rows);
-    else lower_steps(l, n, c, "");
+    if (steps >= TRIM_LEAST && find_rows(n, c, &rows) && share_left(&rows, c) <= TRIM_SHARE) lower_rows(l, n, c, &rows, &beside);
+    else lower_steps(l, n, c, "", &beside);
     l->program->multiply_adds += steps;
 }

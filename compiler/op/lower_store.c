@@ -277,6 +277,50 @@ static void find_places(Decide *d)
     }
 }
 
+/* ---- sums beside gradients for weights ---- */
+
+enum { BESIDE_LEAST = 512 << 10 }; /* bytes of the gradient: where the second cache has them all it matters little who reads them when */
+
+/* Over all but the channels of pictures. */
+static bool sums_pictures(const Node *n)
+{
+    const Node *x = n->in[0];
+    return n->op == OP_sum && x->batched && x->shape.rank == 4 && node_attr(n, ATTR_axes)->n == 3 && n->shape.rank == 1 &&
+           n->shape.dim[0] == x->shape.dim[1] && node_ints(n, ATTR_axes)[0] == 0 && 4 * shape_elements(x->shape) >= BESIDE_LEAST;
+}
+
+/* The gradient for weights that reads what the sum does, or what it is unpooled to; NULL when there is none. */
+static const Node *reads_as(const Decide *d, const Node *x)
+{
+    for (int u = d->first_user[x->id]; u < d->first_user[x->id + 1]; u++) {
+        const Node *n = d->user[u] < 0 ? NULL : node_at(d, d->user[u]);
+        if (!n) continue;
+        if (n->op == OP_window_unpool && n->in[0] == x && (n = reads_as(d, n))) return n;
+        if (n && (n->op == OP_winograd_weights || (n->op == OP_contract && !n->batched)) && n->in[1] == x && !fate_of(d->l, n)->beside) return n;
+    }
+    return NULL;
+}
+
+/* Where nothing is updated kernels stay in the order in which they are made, and only what nobody reads may come later. */
+static bool may_wait(const Decide *d, const Node *n)
+{
+    for (int i = 0; i < d->l->graph->root.n; i++)
+        if (d->l->graph->root.at[i].kind == ROOT_update) return true;
+    for (int u = d->first_user[n->id]; u < d->first_user[n->id + 1]; u++)
+        if (d->user[u] >= 0) return false;
+    return true;
+}
+
+static void find_besides(const Decide *d)
+{
+    for (int i = 0; i < d->l->graph->node.n; i++) {
+        const Node *n = node_at(d, i), *beside = d->l->fate[i].live && sums_pictures(n) && may_wait(d, n) ? reads_as(d, n->in[0]) : NULL;
+        if (!beside) continue;
+        fate_of(d->l, beside)->beside = n;
+        d->l->fate[i].goes_beside = true;
+    }
+}
+
 void lower_decide(Lower *l)
 {
     int count = l->graph->node.n;
@@ -290,4 +334,5 @@ void lower_decide(Lower *l)
     store_better(&d);
     find_places(&d);
     find_epilogues(&d);
+    find_besides(&d);
 }

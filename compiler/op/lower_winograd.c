@@ -258,7 +258,9 @@ void lower_winograd_weights(Lower *l, const Node *n)
 {
     const Node *image = n->in[1];
     Tiles t = begin(l, n, image);
+    Beside beside = beside_begin(l, n);
     do {
+        beside_samples(l, &beside, t.first + t.samples);
         Buffer *x = transformed(&t, "tiles", t.in), *dy = transformed(&t, "spread", t.out);
         transform_input(&t, x);
         transform_parts(&t, image, dy, transform_gradient_part);

@@ -41,7 +41,9 @@ then echo "ok draws follow the seed"; else echo "FAIL draws follow the seed"; ca
 for target in scalar avx2 avx512; do
     "$N" dump --train --target $target --after=lower tests/nets/samples.net >"$T/$target.dump"
 done
-for target in scalar avx2 avx512; do check "sums go sample by sample on $target" grep -q '^kernel update_conv_1_weight_momentum_more' "$T/$target.dump"; done
+for target in scalar avx2 avx512; do check "sums go sample by sample on $target" grep -q '^kernel update_conv_2_weight_momentum_more' "$T/$target.dump"; done
+
+check "a bias's sum goes along" sh -c "grep -A3 '^kernel gradient_conv_2_bias_more ' '$T/avx512.dump' | grep -q '^kernel gradient_conv_2_weight_more '"
 
 # rows of features, where a vector is half a line of the cache, and not where it is a whole one
 printf 'net rows { input x : f32[64, 256] output y = x -> dense(64) loss mean(y * y) }\ntrain rows { optimizer = sgd(rate=0.1) batch = 32 }\n' >"$T/rows.net"

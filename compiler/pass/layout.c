@@ -5,7 +5,7 @@
    - weights: windows first, then what is summed over, then the result's channels, which feed the lanes;
    - results per sample: what comes from the weights alone (the channels) last, where there are enough to fill lanes.
    Inputs of fewer channels than the target has lanes keep their order, and so does what is computed from them element by element.
-   So do tables whose rows are gathered, whatever else reads them.
+   So do tables whose rows are gathered, whatever else reads them. Large weights with moments run along the shorter dimension.
    A program is right with any layout; lowering takes what it finds. */
 #include "pass.h"
 
@@ -16,7 +16,8 @@ enum {
     PACK_STEPS = 128,              /* of a sum so long, and rows so wide, that the lines which its steps read push each other out */
     LANES_LEAST = 8,               /* a target of fewer takes what is laid out for these */
     LANES_MOST = 16,               /* where the context does not say */
-    CHANNELS_FEW = 8               /* of a result: what its sums run over fills lanes better */
+    CHANNELS_FEW = 8,              /* of a result: what its sums run over fills lanes better */
+    MOMENTS = 2, UPDATED_FAR = 2 << 20     /* of so many tensors beside weights of more bytes, no cache holds what an update reads */
 };
 
 typedef struct Order { int rank; signed char dim[RANK_MAX]; } Order;   /* rank -1: none; slowest first */
@@ -236,6 +237,23 @@ static void propose_unbatched(Layout *l, const Node *n)
     if (n->in[0]->batched || n->in[1]->batched || l->order[class_of(l, n)].rank < 0) return;
     propose_parts(l, n, &c->a, n->in[0]);
     propose_parts(l, n, &c->b, n->in[1]);
+}
+
+/* ---- updates ---- */
+
+/* A tile of an update stores a piece of some rows in each of its tensors: of long rows each piece is in a page of its own, far from the next. */
+static void propose_updates(Layout *l)
+{
+    const Graph *g = l->graph;
+    int *moments = NEW_ARRAY(g->arena, int, g->node.n);
+    for (int i = 0; i < g->root.n; i++)
+        if (g->root.at[i].kind == ROOT_update && g->root.at[i].target->op == OP_state) moments[class_of(l, g->root.at[i].target)]++;
+    for (int i = 0; i < g->node.n; i++) {
+        const Node *n = g->node.at[i];
+        const int64_t *size = n->shape.dim;
+        if (n->op != OP_param || n->shape.rank != 2 || moments[class_of(l, n)] < MOMENTS || 4 * shape_elements(n->shape) <= UPDATED_FAR) continue;
+        propose(l, n, size[0] < size[1] ? (Order){ 2, { 1, 0 } } : row_major(2));
+    }
 }
 
 /* ---- reshapes ---- */
@@ -469,6 +487,7 @@ void pass_layout(Graph *g, const PassContext *context)
         if (n->op == OP_input && n->batched && n->shape.rank >= 3 && n->shape.dim[1] < l.lanes) propose(&l, n, row_major(n->shape.rank));
         if (n->op == OP_gather) propose(&l, n->in[0], row_major(n->in[0]->shape.rank));
     }
+    if (l.panels) propose_updates(&l);
     for (int i = 0; i < count; i++) {
         if (g->node.at[i]->op == OP_winograd) propose_winograd(&l, g->node.at[i]);
         if (g->node.at[i]->op == OP_winograd_weights) propose_winograd_weights(&l, g->node.at[i]);

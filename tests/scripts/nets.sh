@@ -67,6 +67,13 @@ check "other windows stay" [ "$(grep -c '^kernel maxpool_[124] .*max$' "$T/poole
 check "each tile fetches its share of the next block of weights" grep -q 'PREFETCH_L2(weight + x \* 16384 + c \* 1024 + x2 \* 16 + 16384)' "$T/ahead/ahead_forward.c"
 check "and no more" [ "$(grep -c 'PREFETCH_L2(w' "$T/ahead/ahead_forward.c")" = 2 ]
 
+# large weights with moments run along their shorter dimension, without moments as products read them
+"$N" dump --train --target avx512 --after=layout tests/nets/moments.net >"$T/moments"
+check "wide weights run along what is summed" grep -q '^%[0-9]* = param "wide.weight" f32\[1400, 400\] trained layout \[0, 1\]' "$T/moments"
+check "narrow ones along the results" grep -q '^%[0-9]* = param "narrow.weight" f32\[390, 1400\] trained layout \[1, 0\]' "$T/moments"
+sed 's/adamw/sgd/' tests/nets/moments.net >"$T/sgd.net"
+check "without moments both do" sh -c "'$N' dump --train --target avx512 --after=layout '$T/sgd.net' | grep -q 'wide.weight. f32.1400, 400. trained layout .1, 0.'"
+
 # blocks of weights change places on their way into a panel, and nobody copies the weights before; tables lie row by row
 "$N" emit --train --target avx512 tests/nets/turned.net -o "$T/turned"
 check "blocks of weights turn in panels" grep -q '^        vpack_block(panel + 224, 32, weight + 7, 23);' "$T/turned/turned_backward.c"
@@ -84,7 +91,7 @@ check "the last part does what is done with the sum" sh -c "grep -A3 '^kernel de
 # an update of wide weights: 12 rows of a tile, each fetched in a chunk of the sum; rows outside where what they read is the larger
 printf 'net wide { input x : f32[256, 768] output y = x -> dense(768) as a -> dense(2816) as b loss mean(y * y) }\ntrain wide { optimizer = adam(rate=0.1) batch = 1 }\n' >"$T/wide.net"
 "$N" emit --train --target avx512 "$T/wide.net" -o "$T/wide"
-check "rows of a result are fetched one by one" grep -q 'PREFETCH(exp_avg + c \* 2816 + oc + c2_at / 16 \* 2816);' "$T/wide/wide_backward.c"
+check "rows of a result are fetched one by one" grep -q 'PREFETCH(exp_avg + oc \* 768 + c + c2_at / 16 \* 768);' "$T/wide/wide_backward.c"
 
 # the gates of a unit of 16 wait among the loads of the next; every second step goes the other way, its sums not
 "$N" emit --target avx512 tests/nets/streams.net -o "$T/streams"

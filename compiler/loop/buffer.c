@@ -63,6 +63,12 @@ Expr *kernel_expr(const Kernel *k, int i)
     return i - more < k->more.n ? k->more.at[i - more].value : NULL;
 }
 
+void kernel_exprs(Arena *a, const Kernel *k, Exprs *all)
+{
+    all->n = 0;
+    for (int e = 0; kernel_expr(k, e); e++) exprs_add(a, all, kernel_expr(k, e));
+}
+
 void kernel_store_more(Arena *a, Kernel *k, Buffer *out, Expr *value, const Affine *at)
 {
     Store s = { .value = value, .out = out, .at = NEW_ARRAY(a, Affine, out->shape.rank) };

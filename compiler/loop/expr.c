@@ -115,21 +115,13 @@ Expr *ex_where(Arena *a, Expr *condition, Expr *x, Expr *y)
     return e;
 }
 
-int exprs_add(Arena *a, Exprs *all, const Expr *e)
+int exprs_add(Arena *a, Exprs *all, Expr *e)
 {
-    int *bucket = &all->bucket[(uintptr_t)e / 16 * 0x9e3779b1u % (1u << 31) / ((1u << 31) / EXPR_BUCKETS)];
-    for (int i = *bucket; i; i = all->at[i - 1].next)
-        if (all->at[i - 1].e == e) return i - 1;
+    if (e->number < all->n && all->at[e->number] == e) return e->number;
     for (int i = 0; i < expr_args[e->kind]; i++) exprs_add(a, all, e->arg[i]);
-    vec_push(a, all, (ExprAt){ e, *bucket });
-    *bucket = all->n;
-    return all->n - 1;
-}
-
-void exprs_clear(Exprs *all)
-{
-    all->n = 0;
-    memset(all->bucket, 0, sizeof all->bucket);
+    e->number = all->n;
+    vec_push(a, all, e);
+    return e->number;
 }
 
 /* Toward zero, held inside the type's range; NaN gives 0. */

@@ -73,6 +73,7 @@ struct Expr {
     ExprKind kind;
     double value;
     uint32_t key;
+    int number;                    /* in the Exprs that had it last */
     Buffer *buffer;
     Affine *index;                 /* load: one per dimension of buffer->shape, over the kernel's axes */
     Expr *arg[3];
@@ -92,14 +93,11 @@ Expr *ex_binary(Arena *a, ExprKind kind, Expr *x, Expr *y);
 Expr *ex_row(Arena *a, Expr *x, int64_t rows);
 Expr *ex_where(Arena *a, Expr *condition, Expr *x, Expr *y);
 
-/* Expressions, each once and behind its arguments, however many ways lead to it. */
-typedef struct ExprAt { const Expr *e; int next; } ExprAt;     /* next: the number of one before it in its bucket, and 1; 0 ends */
-enum { EXPR_BUCKETS = 512 };
-typedef struct Exprs { ExprAt *at; int n, cap, bucket[EXPR_BUCKETS]; } Exprs;
+/* Expressions, each once and behind its arguments, however many ways lead to it. To empty it n is 0. Of those that share expressions one is
+   in use at a time. */
+typedef VEC(Expr *) Exprs;
 /* Adds e and what it reads, where they are new; gives the number of e. */
-int exprs_add(Arena *a, Exprs *all, const Expr *e);
-/* Empty again. */
-void exprs_clear(Exprs *all);
+int exprs_add(Arena *a, Exprs *all, Expr *e);
 
 /* The value of one elementwise expression kind: the meaning of every EX_ with arguments, in double. */
 double expr_apply(ExprKind kind, const double *x);
@@ -154,6 +152,8 @@ int kernel_kept(const Kernel *k);
 int64_t kernel_kept_steps(const Kernel *k);
 /* The i-th expression of a kernel: value, result if it has one, those of `more`, pick; NULL behind the last. */
 Expr *kernel_expr(const Kernel *k, int i);
+/* All of those, and what they read, in place of what `all` had. */
+void kernel_exprs(Arena *a, const Kernel *k, Exprs *all);
 /* Has it store one more element. */
 void kernel_store_more(Arena *a, Kernel *k, Buffer *out, Expr *value, const Affine *at);
 /* How many elements of the memory of b it stores at a point, and the address of the last of them. */

@@ -148,12 +148,12 @@ static void check_written(const Check *c, const Expr *load, const bool *written)
 }
 
 /* What of it is not checked yet. */
-static void check_expr(Arena *a, Check *c, const Expr *root, const bool *written)
+static void check_expr(Arena *a, Check *c, Expr *root, const bool *written)
 {
     int i = c->exprs.n;
     if (!root) fail(c->kernel, "no value");
     for (exprs_add(a, &c->exprs, root); i < c->exprs.n; i++) {
-        const Expr *e = c->exprs.at[i].e;
+        const Expr *e = c->exprs.at[i];
         if (e->kind == EX_reduced && (!c->in_result || c->kernel->reduce == REDUCE_none)) fail(c->kernel, "nothing is reduced");
         if (e->kind == EX_reduced && !(e->value >= 0 && e->value < (double)kernel_kept_steps(c->kernel))) fail(c->kernel, "a step is not kept");
         if (e->kind == EX_load) check_load(c, e), check_written(c, e, written);
@@ -177,7 +177,7 @@ void program_verify(const Program *p)
     Check c = { 0 };
     for (int i = 0; i < p->kernel.n; i++) {
         const Kernel *k = c.kernel = p->kernel.at[i];
-        exprs_clear(&c.exprs);
+        c.exprs.n = 0;
         check_axes(&c);
         check_store(&c);
         check_more(&c);

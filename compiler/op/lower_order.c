@@ -79,18 +79,15 @@ static Buffer *replaced(Buffer *b, Buffer *const *instead)
     return instead[b->id] ? instead[b->id] : b;
 }
 
-static void replace_loads(Expr *e, Buffer *const *instead)
-{
-    if (e->kind == EX_load) e->buffer = replaced(e->buffer, instead);
-    for (int i = 0; i < expr_args[e->kind]; i++) replace_loads(e->arg[i], instead);
-}
-
 static void replace_buffers(Program *p, Buffer *const *instead)
 {
+    Exprs all = { 0 };
     int n = 0;
     for (int i = 0; i < p->kernel.n; i++) {
         Kernel *k = p->kernel.at[i];
-        for (int e = 0; kernel_expr(k, e); e++) replace_loads(kernel_expr(k, e), instead);
+        kernel_exprs(p->arena, k, &all);
+        for (int e = 0; e < all.n; e++)
+            if (all.at[e]->kind == EX_load) all.at[e]->buffer = replaced(all.at[e]->buffer, instead);
         k->out = replaced(k->out, instead);
         for (int m = 0; m < k->more.n; m++) k->more.at[m].out = replaced(k->more.at[m].out, instead);
     }

@@ -85,14 +85,13 @@ static int find(const List *list, const Buffer *param)
     return i;
 }
 
-static void count_loads(List *list, const Expr *e)
+static void count_loads(List *list, const Exprs *all)
 {
-    if (!e) return;
-    if (e->kind == EX_load) {
-        const int w = find(list, buffer_memory(e->buffer));
+    for (int i = 0; i < all->n; i++) {
+        if (all->at[i]->kind != EX_load) continue;
+        const int w = find(list, buffer_memory(all->at[i]->buffer));
         if (w < list->n) list->at[w].loads++;
     }
-    for (int i = 0; i < expr_args[e->kind]; i++) count_loads(list, e->arg[i]);
 }
 
 static List find_weights(Lower *l, Reader *reader)
@@ -113,8 +112,11 @@ static List find_weights(Lower *l, Reader *reader)
         else r->load = NULL;
         if (w->rows < r->roles.rows) w->rows = r->roles.rows;
     }
-    for (int i = 0; i < p->kernel.n; i++)
-        for (int k = 0; kernel_expr(p->kernel.at[i], k); k++) count_loads(&list, kernel_expr(p->kernel.at[i], k));
+    Exprs all = { 0 };
+    for (int i = 0; list.n && i < p->kernel.n; i++) {
+        kernel_exprs(l->arena, p->kernel.at[i], &all);
+        count_loads(&list, &all);
+    }
     return list;
 }
 

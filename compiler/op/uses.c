@@ -15,10 +15,9 @@ void uses_add(Uses *u, const Kernel *k, int kernel)
 {
     insert(u->arena, &u->writers[buffer_memory(k->out)->id], kernel);
     for (int m = 0; m < k->more.n; m++) insert(u->arena, &u->writers[buffer_memory(k->more.at[m].out)->id], kernel);
-    exprs_clear(&u->exprs);
-    for (int e = 0; kernel_expr(k, e); e++) exprs_add(u->arena, &u->exprs, kernel_expr(k, e));
+    kernel_exprs(u->arena, k, &u->exprs);
     for (int i = 0; i < u->exprs.n; i++) {
-        const Expr *e = u->exprs.at[i].e;
+        const Expr *e = u->exprs.at[i];
         if (e->kind == EX_load) insert(u->arena, &u->readers[buffer_memory(e->buffer)->id], kernel);
     }
 }

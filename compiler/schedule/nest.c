@@ -9,13 +9,15 @@ static bool value_equal(const Value *x, const Value *y)
            !memcmp(&x->number, &y->number, sizeof x->number) && x->buffer == y->buffer && x->key == y->key && affine_equal(&x->at, &y->at);
 }
 
+enum { VALUE_BUCKETS = 512 };
+
 typedef struct Walk {
     Arena *arena;
     Nest *nest;
     Exprs exprs;
     VEC(int) value;                /* by expression */
     VEC(int) next;                 /* by value: one before it in its bucket, and 1; 0 ends */
-    int bucket[EXPR_BUCKETS];
+    int bucket[VALUE_BUCKETS];
 } Walk;
 
 static int value_add(Walk *w, const Value *v)
@@ -23,7 +25,7 @@ static int value_add(Walk *w, const Value *v)
     Nest *n = w->nest;
     uint64_t hash = (uint64_t)v->kind * 31 + (uint64_t)v->at.offset;
     for (int k = 0; k < expr_args[v->kind]; k++) hash = hash * 31 + (uint64_t)v->arg[k];
-    int *bucket = &w->bucket[hash % EXPR_BUCKETS];
+    int *bucket = &w->bucket[hash % VALUE_BUCKETS];
     for (int i = *bucket; i; i = w->next.at[i - 1])
         if (value_equal(&n->value.at[i - 1], v)) return i - 1;
     vec_push(w->arena, &n->value, *v);
@@ -32,7 +34,7 @@ static int value_add(Walk *w, const Value *v)
     return n->value.n - 1;
 }
 
-static int value_of(Walk *w, const Expr *e) { return w->value.at[exprs_add(w->arena, &w->exprs, e)]; }
+static int value_of(Walk *w, Expr *e) { return w->value.at[exprs_add(w->arena, &w->exprs, e)]; }
 
 static void walk_one(Walk *w, const Expr *e)
 {
@@ -48,10 +50,10 @@ static void walk_one(Walk *w, const Expr *e)
     vec_push(w->arena, &w->value, value_add(w, &v));
 }
 
-static int walk(Walk *w, const Expr *root)
+static int walk(Walk *w, Expr *root)
 {
     exprs_add(w->arena, &w->exprs, root);
-    for (int i = w->value.n; i < w->exprs.n; i++) walk_one(w, w->exprs.at[i].e);
+    for (int i = w->value.n; i < w->exprs.n; i++) walk_one(w, w->exprs.at[i]);
     return value_of(w, root);
 }
 

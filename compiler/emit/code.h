@@ -64,12 +64,16 @@ typedef struct Call {
     Split split;                   /* behind them, where a part begins and ends */
 } Call;
 
+/* What became of kernels of one key: their function, and how threads share it. */
+typedef struct Known { int function; Split split; } Known;
+
 typedef struct Functions {
     Arena *arena, *scratch;        /* scratch: of one kernel's text, then empty again */
     const Unit *unit;
     Names names;
     VEC(Function *) function;
-    Map by_text, by_key;           /* to its place there */
+    VEC(Known) known;
+    Map by_text, by_key;           /* to its place in `function`, in `known` */
 } Functions;
 
 /* `times` rounds of `period` calls each, to the same functions in the same order; only where their tensors lie differs. */
@@ -126,9 +130,7 @@ typedef struct Body {
     bool packing;                  /* what the panel holds is being read where it lies */
 } Body;
 
-/* What the kernel is, whatever the plan, as bytes. */
-Text body_nest_key(const Body *b);
-/* Everything that the text of the kernel's function follows from. */
+/* What the kernel is, as bytes: the plan and the text of its function follow from them. */
 Text body_key(const Body *b);
 bool body_reduces(const Body *b);
 /* A bit for each axis that is not summed along. */

@@ -113,23 +113,23 @@ static void write_parameters(Body *b)
     text_puts(&b->w.text, t.s);
 }
 
-static uint64_t body_hash(const Body *b)
-{
-    const Text key = body_nest_key(b);
-    return hash_bytes(0xcbf29ce484222325u, key.s, (size_t)key.n);
-}
-
-/* turn: of the plan, where it has a use for one. */
-static void body_init(Body *b, const Functions *f, const Kernel *k, int turn)
+/* What the plan and the text follow from. */
+static void body_begin(Body *b, const Functions *f, const Kernel *k)
 {
     *b = (Body){.arena = f->scratch, .unit = f->unit, .target = f->unit->target, .w.text.arena = f->scratch, .names.arena = f->scratch};
     b->nest = nest_new(f->scratch, k);
-    plan_choose(b->nest, b->target, 0, &b->plan);
     for (int i = 0; i < AXES_MAX; i++) b->frame[i].count = 1;
     collect(b);
     lift_offsets(b);
-    if (f->unit->tiles && body_reduces(b)) b->rank = tiles_rank(f->unit->tiles, b->target, body_hash(b));
-    if (b->rank > 0) plan_choose(b->nest, b->target, b->rank, &b->plan);
+}
+
+static uint64_t hash_of(const Text *key) { return hash_bytes(0xcbf29ce484222325u, key->s, (size_t)key->n); }
+
+/* key: of the nest. turn: of the plan, where it has a use for one. */
+static void body_plan(Body *b, const Functions *f, const Text *key, int turn)
+{
+    if (f->unit->tiles && body_reduces(b)) b->rank = tiles_rank(f->unit->tiles, b->target, hash_of(key));
+    plan_choose(b->nest, b->target, b->rank > 0 ? b->rank : 0, &b->plan);
     if (b->plan.pieces) b->plan.turn = turn;
     plan_levels(b->nest, &b->plan);
     split_choose(b->nest, &b->plan, b->target, f->unit->threads, f->unit->part_cycles > 0 ? f->unit->part_cycles : PART_CYCLES, &b->split);
@@ -141,17 +141,18 @@ uint64_t kernel_hash(const Unit *u, const Kernel *k)
 {
     Functions f = {.arena = u->arena, .scratch = arena_new(), .unit = u, .names.arena = u->arena};
     Body b;
-    body_init(&b, &f, k, 0);
-    const uint64_t hash = body_reduces(&b) ? body_hash(&b) : 0;
+    body_begin(&b, &f, k);
+    const Text key = body_key(&b);
+    const uint64_t hash = body_reduces(&b) ? hash_of(&key) : 0;
     arena_free(f.scratch);
     return hash;
 }
 
-static Call *call_of(Functions *f, const Body *b, int function)
+static Call *call_of(Functions *f, const Body *b, const Known *known)
 {
     Call *c = NEW(f->arena, Call);
-    c->function = f->function.at[function];
-    c->split = b->split;
+    c->function = f->function.at[known->function];
+    c->split = known->split;
     for (int i = 0; i < b->pointer.n; i++) vec_push(f->arena, &c->argument, (Operand){b->pointer.at[i].buffer, b->pointer.at[i].offset, 0});
     for (int i = 0; i < b->key.n; i++) vec_push(f->arena, &c->key, b->key.at[i]);
     arena_clear(f->scratch);
@@ -203,18 +204,31 @@ int turn_of(const Program *p, int i, int before)
     return w && w == weights_of(p, i + 1) ? 1 : 0;
 }
 
+/* The function of a kernel whose key is new: that of another with the same text, or one more. */
+static int function_like(Functions *f, Body *b, const Kernel *k)
+{
+    const char *text = function_text(b);
+    const int at = map_find_name(&f->by_text, text);
+    return at < 0 ? function_add(f, k, b->rank, text) : at;
+}
+
 Call *function_of(Functions *f, const Kernel *k, int turn)
 {
     Body b;
-    body_init(&b, f, k, turn);
-    const Text key = body_key(&b);
+    body_begin(&b, f, k);
+    const Text nest = body_key(&b);
+    Text key = {.arena = b.arena};
+    text_add(&key, nest.s, nest.n);
+    text_add(&key, (const char *)&turn, sizeof turn);
     int at = map_find(&f->by_key, key.s, key.n);
     if (at < 0) {
-        const char *text = function_text(&b);
-        at = map_find_name(&f->by_text, text);
-        if (at < 0) at = function_add(f, k, b.rank, text);
+        body_plan(&b, f, &nest, turn);
+        at = f->known.n;
+        const Known known = {function_like(f, &b, k), b.split};
+        vec_push(f->arena, &f->known, known);
         map_add(f->arena, &f->by_key, arena_strndup(f->arena, key.s, key.n), key.n, at);
     }
-    if (f->function.at[at]->kernel != k) vec_push(f->arena, &f->function.at[at]->shared, k);
-    return call_of(f, &b, at);
+    const Known *known = &f->known.at[at];
+    if (f->function.at[known->function]->kernel != k) vec_push(f->arena, &f->function.at[known->function]->shared, k);
+    return call_of(f, &b, known);
 }

@@ -49,16 +49,6 @@ static void put_axis(Text *t, const Axis *x)
     text_putc(t, ' ');
 }
 
-static void put_plan(Text *t, const Plan *p)
-{
-    put_int(t, p->lane);
-    put(t, p->count, sizeof p->count);
-    put(t, p->unroll, sizeof p->unroll);
-    put(t, p->order, sizeof p->order);
-    const int rest[] = {p->panel, p->pieces, p->pace, p->turn};
-    put(t, rest, sizeof rest);
-}
-
 static void put_pointers(Text *t, const Body *b)
 {
     put_int(t, b->pointer.n);
@@ -70,7 +60,7 @@ static void put_pointers(Text *t, const Body *b)
     }
 }
 
-Text body_nest_key(const Body *b)
+Text body_key(const Body *b)
 {
     const Nest *n = b->nest;
     Text t = {.arena = b->arena};
@@ -87,15 +77,5 @@ Text body_nest_key(const Body *b)
                         (int)n->kernel->reduce, n->kernel->accumulate};
     put(&t, root, sizeof root);
     put_affine(&t, &n->store);
-    return t;
-}
-
-Text body_key(const Body *b)
-{
-    Text t = body_nest_key(b);
-    put_int(&t, b->split.axis);
-    put_int(&t, b->rank);
-    put_plan(&t, &b->plan);
-    for (int i = 0; i < b->nest->value.n; i++) put_int(&t, b->nest->value.at[i].level);
     return t;
 }

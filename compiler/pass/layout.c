@@ -405,16 +405,23 @@ static bool is_plain(const IndexMap *map)
     return true;
 }
 
+/* Weights that tiles transform, each element for few products: worth a copy where lanes that lie apart are gathered sixteen by sixteen. */
+static bool transforms_weights(const Layout *l, const Node *n)
+{
+    return !n->batched && n->in[0]->op == OP_constant && n->in[1]->op == OP_param && n->in[1]->shape.rank == 4 && l->lanes >= LANES_MOST;
+}
+
 /* The dimension of an operand along which lanes lie apart, where each element is used many times; -1. */
 static int lane_apart(Layout *l, const Node *n)
 {
     const Contract *c = node_attr(n, ATTR_contract)->contract;
     const Node *x = n->in[1];
-    const int lane = n->batched ? lane_dimension(l, n, c, &c->b) : -1;
+    const bool transforms = transforms_weights(l, n);
+    const int lane = n->batched || transforms ? lane_dimension(l, n, c, &c->b) : -1;
     int64_t points = 1;
     for (int i = 0; i < c->n_axes; i++) points *= c->extent[i];
     double number;
-    if (lane < 0 || node_is_number(x, &number) || points / shape_elements(x->shape) < PACK_REUSE) return -1;
+    if (lane < 0 || node_is_number(x, &number) || (!transforms && points / shape_elements(x->shape) < PACK_REUSE)) return -1;
     return running_dimension(l, x) == lane || (x->batched && uses_any(&c->a, &c->b.dim[lane])) ? -1 : lane;
 }
 

@@ -125,10 +125,10 @@ static void body_begin(Body *b, const Functions *f, const Kernel *k)
 
 static uint64_t hash_of(const Text *key) { return hash_bytes(0xcbf29ce484222325u, key->s, (size_t)key->n); }
 
-/* key: of the nest. turn: of the plan, where it has a use for one. */
-static void body_plan(Body *b, const Functions *f, const Text *key, int turn)
+/* hash: of the key. turn: of the plan, where it has a use for one. */
+static void body_plan(Body *b, const Functions *f, uint64_t hash, int turn)
 {
-    if (f->unit->tiles && body_reduces(b)) b->rank = tiles_rank(f->unit->tiles, b->target, hash_of(key));
+    if (f->unit->tiles && body_reduces(b)) b->rank = tiles_rank(f->unit->tiles, b->target, hash);
     plan_choose(b->nest, b->target, b->rank > 0 ? b->rank : 0, &b->plan);
     if (b->plan.pieces) b->plan.turn = turn;
     plan_levels(b->nest, &b->plan);
@@ -216,13 +216,12 @@ Call *function_of(Functions *f, const Kernel *k, int turn)
 {
     Body b;
     body_begin(&b, f, k);
-    const Text nest = body_key(&b);
-    Text key = {.arena = b.arena};
-    text_add(&key, nest.s, nest.n);
+    Text key = body_key(&b);
+    const uint64_t hash = hash_of(&key);
     text_add(&key, (const char *)&turn, sizeof turn);
     int at = map_find(&f->by_key, key.s, key.n);
     if (at < 0) {
-        body_plan(&b, f, &nest, turn);
+        body_plan(&b, f, hash, turn);
         at = f->known.n;
         const Known known = {function_like(f, &b, k), b.split};
         vec_push(f->arena, &f->known, known);

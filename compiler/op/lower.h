@@ -130,12 +130,6 @@ void kernel_store_part(Lower *l, Kernel *k, const Node *n, Expr *value, const Af
 void kernel_fill(Lower *l, const Node *n, double value);
 /* What lies around a box of that shape, which begins at `start`, set to a number: a kernel or two for each dimension. */
 void kernel_border(Lower *l, const Node *n, Shape box, const int64_t *start, double value);
-/* What of the sum beside n is to be made: NULL, nothing, or no more. `rest`: what the parts before came to. */
-typedef struct Beside { const Node *sum; Buffer *rest; int64_t done; } Beside;
-
-Beside beside_begin(Lower *l, const Node *n);
-/* The sum goes on up to sample `to`, so that what the next kernel reads of them is in the cache. op/lower_reduce.c */
-void beside_samples(Lower *l, Beside *b, int64_t to);
 /* A kernel that stores a node that has no loops of its own. */
 void kernel_store(Lower *l, const Node *n);
 /* A kernel that stores a node's value in another place too. */
@@ -144,6 +138,15 @@ void kernel_copy(Lower *l, const Node *n, Buffer *to);
 void kernel_move(Lower *l, Buffer *from, Buffer *to);
 /* "y" for dimension 2 of an image. */
 const char *dim_name(const Node *n, int d);
+
+/* ---- sums that go along: op/lower_reduce.c ---- */
+
+/* The sum that goes along with the kernels of a gradient for weights, or NULL. It is made up to sample `done`; rest: what that came to. */
+typedef struct Beside { const Node *sum; Buffer *rest; int64_t done; } Beside;
+
+Beside beside_begin(Lower *l, const Node *n);
+/* The sum goes on up to sample `to`, so that what the next kernel reads of them is in the cache. */
+void beside_samples(Lower *l, Beside *b, int64_t to);
 
 /* ---- buffers and names: op/lower_buffer.c ---- */
 

@@ -58,6 +58,7 @@ check "tiles store what is pooled" sh -c "grep -q 'avgpool_[0-9]*\\[' '$T/pooled
 "$N" dump --train --target avx512 --after=lower tests/nets/pooled.net >"$T/pooled.train"
 check "where the maximum is too" sh -c "grep -q '^kernel maxpool_1_2 .*min$' '$T/pooled.train' && ! grep -q '^kernel .*y:12, x:10.*min$' '$T/pooled.train'"
 for tile in 2 4; do "$N" dump --train --target avx512 --winograd $tile --after=lower tests/nets/pooled.net >"$T/pooled.$tile"; done
+for tile in 2 4; do check "gradcheck of what tiles unpool, $tile x $tile" "$N" gradcheck --winograd $tile tests/nets/pooled.net; done
 check "tiles unpool what they read" sh -c "! grep -q '^kernel maxpool_5.*, ky:2' '$T/pooled.2' && grep -q 'where(conv_5_[0-9]*\[n, c, y, x' '$T/pooled.2'"
 check "weights that tiles transform lie along the lanes" grep -q '^kernel conv_5_weight_2 (ky:3, kx:3, c:16, oc:12)' "$T/pooled.4"
 check "as whole windows" sh -c "grep -q '^kernel maxpool_6.*, ky:4, kx:4)$' '$T/pooled.2' && ! grep -q '^kernel maxpool_6.*, ky:4, kx:4)$' '$T/pooled.4'"

@@ -55,7 +55,7 @@ void uses_add(Uses *u, const Kernel *k, int kernel);
 
 /* ---- deciding: op/lower_store.c ---- */
 
-/* Fills l->fate: which nodes are stored, which anchor ends where. */
+/* Fills l->fate: which nodes are stored, which anchor ends where, which sums go along with whose kernels. */
 void lower_decide(Lower *l);
 
 /* ---- pulling: op/lower.c ---- */

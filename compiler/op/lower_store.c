@@ -1,5 +1,5 @@
-/* lower_store.c -- decides which nodes are stored. All others are recomputed, element by element, where they are used:
-   that costs arithmetic and saves memory and passes over it. */
+/* lower_store.c -- decides which nodes are stored, and in whose kernels. All others are recomputed, element by element, where they are
+   used: that costs arithmetic and saves memory and passes over it. */
 #include "lower.h"
 #include "winograd.h"
 

@@ -7,28 +7,15 @@
    Inputs of fewer channels than the target has lanes keep their order, and so does what is computed from them element by element.
    So do tables whose rows are gathered, whatever else reads them. Large weights with moments run along the shorter dimension.
    A program is right with any layout; lowering takes what it finds. */
-#include "pass.h"
+#include "layout.h"
 
 #include <string.h>
 
 enum {
-    PACK_REUSE = 64,               /* what is used so often may be copied into another order first */
-    PACK_STEPS = 128,              /* of a sum so long, and rows so wide, that the lines which its steps read push each other out */
     LANES_LEAST = 8,               /* a target of fewer takes what is laid out for these */
-    LANES_MOST = 16,               /* where the context does not say */
     CHANNELS_FEW = 8,              /* of a result: what its sums run over fills lanes better */
     MOMENTS = 2, UPDATED_FAR = 2 << 20     /* of so many tensors beside weights of more bytes, no cache holds what an update reads */
 };
-
-typedef struct Order { int rank; signed char dim[RANK_MAX]; } Order;   /* rank -1: none; slowest first */
-
-typedef struct Layout {
-    Graph *graph;
-    int lanes;                     /* of the target */
-    bool panels;                   /* it has some */
-    int *parent;                   /* by node id: union-find */
-    Order *order;                  /* of the class that node i stands for */
-} Layout;
 
 /* ---- classes ---- */
 
@@ -97,7 +84,7 @@ static bool is_row_major(const Order *order)
     return true;
 }
 
-static Order order_of(Layout *l, const Node *n)
+Order order_of(Layout *l, const Node *n)
 {
     const Order *order = &l->order[class_of(l, n)];
     return order->rank < 0 ? row_major(n->shape.rank) : *order;
@@ -122,7 +109,7 @@ static bool uses(const IndexMap *map, int axis)
     return false;
 }
 
-static bool uses_any(const IndexMap *map, const Affine *x)
+bool uses_any(const IndexMap *map, const Affine *x)
 {
     for (int t = 0; t < x->n; t++)
         if (uses(map, x->axis[t])) return true;
@@ -349,174 +336,51 @@ static void straighten(Layout *l)
     }
 }
 
-/* The dimension of x that feeds the lanes: indexed by what the result has last; -1 when it has none. */
-static int lane_dimension(Layout *l, const Node *n, const Contract *c, const IndexMap *map)
+static void propose_all(Layout *l)
 {
-    Order order = order_of(l, n);
-    for (int k = order.rank - 1; k >= 0; k--) {
-        int at = order.dim[k];
-        if (n->shape.dim[at] == 1) continue;
-        for (int d = 0; d < map->rank; d++)
-            if (c->out.dim[at].n == 1 && affine_equal(&map->dim[d], &c->out.dim[at])) return d;
-        return -1;
+    const Graph *g = l->graph;
+    const int count = g->node.n;
+    for (int i = 0; i < count; i++) {
+        const Node *n = g->node.at[i];
+        Order given = { .rank = n->shape.rank };
+        memcpy(given.dim, n->layout, sizeof given.dim);
+        if (n->has_layout) propose(l, n, given);
     }
-    return -1;
-}
-
-/* A copy in that order; of a transposed tensor's slice, the slice of a copy of all, which its other slices share. */
-static Node *packed(Graph *g, Node *x, const Order *order)
-{
-    if (x->op == OP_slice && !x->has_layout && x->in[0]->op == OP_transpose) {
-        Node *all = packed(g, x->in[0], order), *part = node_like(g, x, &all);
-        part->has_layout = true;
-        memcpy(part->layout, order->dim, sizeof part->layout);
-        return part;
+    for (int i = 0; i < count; i++) {
+        const Node *n = g->node.at[i];
+        if (n->op == OP_input && n->batched && n->shape.rank >= 3 && n->shape.dim[1] < l->lanes) propose(l, n, row_major(n->shape.rank));
+        if (n->op == OP_gather) propose(l, n->in[0], row_major(n->in[0]->shape.rank));
     }
-    if (x->link && !memcmp(x->link->layout, order->dim, (size_t)order->rank)) return x->link;
-    g->span = x->span;
-    g->label = x->name;
-    Node *copy = node_unary(g, OP_copy, x);
-    copy->has_layout = true;
-    memcpy(copy->layout, order->dim, sizeof copy->layout);
-    return x->link = copy;
-}
-
-/* The dimension of x along which its memory runs; a slice and a transposed tensor are not stored, but read where they lie. */
-static int running_dimension(Layout *l, const Node *x)
-{
-    if (x->op == OP_slice && !x->has_layout) return running_dimension(l, x->in[0]);
-    if (x->op == OP_transpose && !x->has_layout) {
-        const int64_t *axes = node_ints(x, ATTR_axes);
-        const int in = running_dimension(l, x->in[0]);
-        for (int d = 0; d < x->shape.rank; d++)
-            if (axes[d] == in) return d;
+    if (l->panels) propose_updates(l);
+    for (int i = 0; i < count; i++) {
+        if (g->node.at[i]->op == OP_winograd) propose_winograd(l, g->node.at[i]);
+        if (g->node.at[i]->op == OP_winograd_weights) propose_winograd_weights(l, g->node.at[i]);
     }
-    const Order order = order_of(l, x);
-    int last = order.rank - 1;
-    while (last > 0 && x->shape.dim[order.dim[last]] == 1) last--;
-    return order.dim[last];
-}
-
-/* Whether each dimension is indexed by an axis alone. */
-static bool is_plain(const IndexMap *map)
-{
-    for (int d = 0; d < map->rank; d++)
-        if (map->dim[d].n > 1) return false;
-    return true;
-}
-
-/* Weights that tiles transform, each element for few products: worth a copy where lanes that lie apart are gathered sixteen by sixteen. */
-static bool transforms_weights(const Layout *l, const Node *n)
-{
-    return !n->batched && n->in[0]->op == OP_constant && n->in[1]->op == OP_param && n->in[1]->shape.rank == 4 && l->lanes >= LANES_MOST;
-}
-
-/* The dimension of an operand along which lanes lie apart, where each element is used many times; -1. */
-static int lane_apart(Layout *l, const Node *n)
-{
-    const Contract *c = node_attr(n, ATTR_contract)->contract;
-    const Node *x = n->in[1];
-    const bool transforms = transforms_weights(l, n);
-    const int lane = n->batched || transforms ? lane_dimension(l, n, c, &c->b) : -1;
-    int64_t points = 1;
-    for (int i = 0; i < c->n_axes; i++) points *= c->extent[i];
-    double number;
-    if (lane < 0 || node_is_number(x, &number) || (!transforms && points / shape_elements(x->shape) < PACK_REUSE)) return -1;
-    return running_dimension(l, x) == lane || (x->batched && uses_any(&c->a, &c->b.dim[lane])) ? -1 : lane;
-}
-
-/* Two dimensions of weights, of which one contraction alone finds the lanes apart, change places in the panels of its kernel. */
-static bool turns_in_panels(const Layout *l, const Node *n, const int *readers)
-{
-    const Node *x = n->in[1];
-    int dims = 0;
-    for (int d = 0; d < x->shape.rank; d++) dims += x->shape.dim[d] > 1;
-    return !x->batched && readers[x->id] == 1 && dims == 2 && is_plain(&node_attr(n, ATTR_contract)->contract->b) && l->panels;
-}
-
-/* That operand (as a data gradient finds weights, and a product with every key the keys) is copied. */
-static bool pack(Layout *l, Node *n, const int *readers)
-{
-    Node *x = n->in[1];
-    const int lane = lane_apart(l, n);
-    const Order order = order_of(l, x);
-    Order moved = { 0 };
-    if (lane < 0 || turns_in_panels(l, n, readers)) return lane >= 0;
-    for (int k = 0; k < order.rank; k++)
-        if (order.dim[k] != lane) moved.dim[moved.rank++] = order.dim[k];
-    moved.dim[moved.rank++] = (signed char)lane;
-    n->in[1] = packed(l->graph, x, &moved);
-    return true;
-}
-
-/* The operand that rows of a tile read across a long sum (as a gradient for weights finds what its layer read) is copied so that it runs
-   along the sum, where each element is used many times. */
-static void pack_rows(Layout *l, Node *n, int which)
-{
-    const Contract *c = node_attr(n, ATTR_contract)->contract;
-    const IndexMap *map = which ? &c->b : &c->a;
-    Node *x = n->in[which];
-    const Order order = order_of(l, x);
-    Order moved = { 0 };
-    int64_t points = 1, steps = 1;
-    double number;
-    for (int i = 0; i < c->n_axes; i++) points *= c->extent[i];
-    if (node_is_number(x, &number) || !is_plain(map) || points / shape_elements(x->shape) < PACK_REUSE) return;
-    if (lane_dimension(l, n, c, which ? &c->a : &c->b) < 0 || !uses_any(&c->out, &map->dim[running_dimension(l, x)])) return;
-    for (int sum = 0; sum < 2; sum++)
-        for (int k = 0; k < order.rank; k++) {
-            if (uses_any(&c->out, &map->dim[order.dim[k]]) == sum) continue;
-            moved.dim[moved.rank++] = order.dim[k];
-            if (sum) steps *= x->shape.dim[order.dim[k]];
-        }
-    if (steps >= PACK_STEPS && x->shape.dim[running_dimension(l, x)] >= PACK_STEPS) n->in[which] = packed(l->graph, x, &moved);
+    for (int i = count - 1; i >= 0; i--)
+        if (g->node.at[i]->op == OP_contract) propose_unbatched(l, g->node.at[i]);
+    for (int i = 0; i < count; i++) {
+        const Node *n = g->node.at[i];
+        if (n->op == OP_contract) propose_contract(l, n);
+        if (n->op == OP_reshape) propose_reshape(l, n);
+    }
+    for (int i = count - 1; i >= 0; i--)
+        if (g->node.at[i]->op == OP_reshape) propose_reshaped(l, g->node.at[i]);
 }
 
 /* needs: contractions that gather; leaves: has_layout where a tensor is not row-major, copies of operands. */
 void pass_layout(Graph *g, const PassContext *context)
 {
     const int count = g->node.n, lanes = context->lanes ? context->lanes : LANES_MOST;
-    int *readers = NEW_ARRAY(g->arena, int, count);    /* of what lies apart for them */
     Layout l = { .graph = g, .lanes = lanes < LANES_LEAST ? LANES_LEAST : lanes, .panels = lanes > 1, .parent = NEW_ARRAY(g->arena, int, count), .order = NEW_ARRAY(g->arena, Order, count) };
     for (int i = 0; i < count; i++) {
         l.parent[i] = i;
         l.order[i].rank = -1;
     }
     tie_all(&l);
-    for (int i = 0; i < count; i++) {
-        const Node *n = g->node.at[i];
-        Order given = { .rank = n->shape.rank };
-        memcpy(given.dim, n->layout, sizeof given.dim);
-        if (n->has_layout) propose(&l, n, given);
-    }
-    for (int i = 0; i < count; i++) {
-        const Node *n = g->node.at[i];
-        if (n->op == OP_input && n->batched && n->shape.rank >= 3 && n->shape.dim[1] < l.lanes) propose(&l, n, row_major(n->shape.rank));
-        if (n->op == OP_gather) propose(&l, n->in[0], row_major(n->in[0]->shape.rank));
-    }
-    if (l.panels) propose_updates(&l);
-    for (int i = 0; i < count; i++) {
-        if (g->node.at[i]->op == OP_winograd) propose_winograd(&l, g->node.at[i]);
-        if (g->node.at[i]->op == OP_winograd_weights) propose_winograd_weights(&l, g->node.at[i]);
-    }
-    for (int i = count - 1; i >= 0; i--)
-        if (g->node.at[i]->op == OP_contract) propose_unbatched(&l, g->node.at[i]);
-    for (int i = 0; i < count; i++) {
-        const Node *n = g->node.at[i];
-        if (n->op == OP_contract) propose_contract(&l, n);
-        if (n->op == OP_reshape) propose_reshape(&l, n);
-    }
-    for (int i = count - 1; i >= 0; i--)
-        if (g->node.at[i]->op == OP_reshape) propose_reshaped(&l, g->node.at[i]);
+    propose_all(&l);
     set_layouts(&l, count);
     straighten(&l);
-    for (int i = 0; i < count; i++)
-        if (g->node.at[i]->op == OP_contract && lane_apart(&l, g->node.at[i]) >= 0) readers[g->node.at[i]->in[1]->id]++;
-    for (int i = 0; i < count; i++)
-        if (g->node.at[i]->op == OP_contract) {
-            pack_rows(&l, g->node.at[i], 0);
-            if (!pack(&l, g->node.at[i], readers)) pack_rows(&l, g->node.at[i], 1);
-        }
+    layout_copies(&l);
     g->span = (Span){ 0 };
     g->label = NULL;
     graph_sort(g);
